@@ -1,0 +1,1 @@
+"""What every family stands on: configuration, checks, operations, random numbers. Knows Keras, knows no trick."""

@@ -1,0 +1,93 @@
+"""The part of `keras.ops` that runs inside a `tf.data` graph while another backend is active, in TensorFlow's words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+Tensor = Any
+
+abs = tf.abs
+bitwise_and = tf.bitwise.bitwise_and
+bitwise_xor = tf.bitwise.bitwise_xor
+equal = tf.equal
+exp = tf.exp
+expand_dims = tf.expand_dims
+floor = tf.floor
+log = tf.math.log
+logical_and = tf.logical_and
+logical_not = tf.logical_not
+logical_or = tf.logical_or
+maximum = tf.maximum
+minimum = tf.minimum
+reshape = tf.reshape
+sigmoid = tf.sigmoid
+sqrt = tf.sqrt
+stack = tf.stack
+where = tf.where
+
+
+def convert_to_tensor(value: Any, dtype: str | None = None) -> Tensor:
+    """`keras.ops.convert_to_tensor`."""
+    return cast(tf.convert_to_tensor(value), dtype) if dtype else tf.convert_to_tensor(value)
+
+
+def cast(value: Any, dtype: str) -> Tensor:
+    """`keras.ops.cast`."""
+    return tf.cast(value, dtype)
+
+
+def shape(value: Tensor) -> tuple[Any, ...]:
+    """Python integers where the shape is known, scalar tensors where it is not."""
+    static, dynamic = value.shape.as_list(), tf.shape(value)
+    return tuple(dynamic[axis] if size is None else size for axis, size in enumerate(static))
+
+
+def arange(start: Any, stop: Any = None, dtype: str | None = None) -> Tensor:
+    """`keras.ops.arange`."""
+    return tf.cast(tf.range(start) if stop is None else tf.range(start, stop), dtype or "int32")
+
+
+def right_shift(value: Tensor, count: int) -> Tensor:
+    """`keras.ops.right_shift`: arithmetic, for signed integers."""
+    return tf.bitwise.right_shift(value, tf.constant(count, value.dtype))
+
+
+def clip(value: Tensor, low: Any, high: Any) -> Tensor:
+    """`keras.ops.clip`."""
+    return tf.clip_by_value(value, low, high)
+
+
+def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
+    """`keras.ops.take` with indices in range."""
+    return tf.gather(value, indices, axis=axis)
+
+
+def flip(value: Tensor, axis: int | Sequence[int]) -> Tensor:
+    """`keras.ops.flip`."""
+    return tf.reverse(value, [axis] if isinstance(axis, int) else axis)
+
+
+def transpose(value: Tensor, axes: Sequence[int]) -> Tensor:
+    """`keras.ops.transpose`."""
+    return tf.transpose(value, axes)
+
+
+def concatenate(values: Sequence[Tensor], axis: int) -> Tensor:
+    """`keras.ops.concatenate`."""
+    return tf.concat(values, axis)
+
+
+def sum(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """`keras.ops.sum`."""
+    return tf.reduce_sum(value, axis, keepdims)
+
+
+def mean(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """`keras.ops.mean`."""
+    return tf.reduce_mean(value, axis, keepdims)
+
+
+def argsort(value: Tensor) -> Tensor:
+    """`keras.ops.argsort` over the last axis, stable."""
+    return tf.argsort(value, stable=True)

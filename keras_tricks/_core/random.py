@@ -1,0 +1,197 @@
+"""One seed, one stream, on every backend: counter-based random numbers in 32-bit integer arithmetic.
+
+A *key* is an int32 tensor of shape (2,), hashed from (seed, call number) and a salt that says whose stream it is.
+The number at each position of a draw is a hash of the key and the position. Nothing is stateful, so a given key gives
+the same numbers eagerly, under `jax.jit`, XLA, `tf.data` and torch: bits, integers and uniforms bit for bit, the
+others to float32 rounding. Two draws from one key are the same numbers: `split` a key to draw twice.
+
+The mixing function is the two-multiplication finaliser "lowbias32" found by Wellons' search
+(https://nullprogram.com/blog/2018/07/31/), applied twice with half a key each time.
+"""
+
+import functools
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_tricks._core import checks, ops
+
+GOLDEN_RATIO = 0x9E3779B9
+BETA_TABLE_SIZE = 4097
+# 2u - 1 = +-(1 - 2**-24) at the outermost draws: the table of Beta spans the log-odds of u from there to there.
+BETA_TABLE_EDGE = math.log(2.0**25)
+
+Tensor = Any
+
+
+def to_int32(value: int) -> int:
+    """The signed number with the same low 32 bits as `value`."""
+    return (value & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+
+
+def words(text: str) -> tuple[int, int]:
+    """Two 32-bit words that stand for `text`."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return to_int32(int.from_bytes(digest[:4], "little")), to_int32(int.from_bytes(digest[4:], "little"))
+
+
+def key(state: Tensor, salt: tuple[int, int]) -> Tensor:
+    """The key of call number `state[1]` of seed `state[0]`, in the stream named by the two words of `salt`."""
+    seed, call = state[0], state[1]
+    multipliers = ops.convert_to_tensor(
+        np.array([[GOLDEN_RATIO, 0x85EBCA6B], [0xC2B2AE35, 0x27D4EB2F]]).astype("uint32").view("int32")
+    )
+    return _mix(seed * multipliers[0] + call * multipliers[1] + ops.convert_to_tensor(np.array(salt, "int32")))
+
+
+def split(key: Tensor, count: int) -> list[Tensor]:
+    """`count` keys whose streams are independent of each other and of `key`'s own."""
+    salts = np.array([words(f"split {index}") for index in range(count)], "int32")
+    children = _mix(_mix(ops.bitwise_xor(key[None, :], ops.convert_to_tensor(salts))) + ops.flip(key, axis=0)[None, :])
+    return [children[index] for index in range(count)]
+
+
+def bits(key: Tensor, shape: Sequence[Any]) -> Tensor:
+    """Uniform 32-bit integers as int32, of `shape` (integers, or scalar tensors in a graph)."""
+    return ops.reshape(_bits(key, _product(shape)), shape)
+
+
+def uniform(key: Tensor, shape: Sequence[Any]) -> Tensor:
+    """float32 numbers uniform in [0, 1): the multiples of 2**-24."""
+    high_bits = ops.bitwise_and(ops.right_shift(bits(key, shape), 8), 0xFFFFFF)
+    return ops.cast(high_bits, "float32") * 2.0**-24
+
+
+def integers(key: Tensor, shape: Sequence[Any], low: Any, high: Any) -> Tensor:
+    """int32 numbers uniform in [low, high), for high - low of at most 2**24; either may be a scalar tensor."""
+    if isinstance(low, int) and isinstance(high, int) and not 0 < high - low <= 2**24:
+        raise checks.fail("high", f"above low={low} by at most 2**24", high)
+    span = ops.cast(high - low, "float32")
+    return ops.cast(ops.floor(uniform(key, shape) * span), "int32") + low
+
+
+def bernoulli(key: Tensor, shape: Sequence[Any], rate: Any) -> Tensor:
+    """True with probability `rate`."""
+    return uniform(key, shape) < rate
+
+
+def normal(key: Tensor, shape: Sequence[Any]) -> Tensor:
+    """float32 numbers from N(0, 1), at most 5.3 from 0.
+
+    By the inverse of the distribution function, in the rational approximations PPND7 of Wichura's algorithm AS 241
+    (1988), good to seven digits; the backends' own inverse error functions differ from each other by 1e-3.
+    """
+    symmetric = _symmetric_uniform(key, shape)
+    middle = 0.180625 - 0.25 * symmetric * symmetric
+    central = (
+        0.5
+        * symmetric
+        * _polynomial(middle, 59.109374720, 159.29113202, 50.434271938, 3.3871327179)
+        / _polynomial(middle, 67.187563600, 78.757757664, 17.895169469, 1.0)
+    )
+    distance = ops.abs(symmetric)
+    tail = ops.sqrt(-ops.log(0.5 - 0.5 * distance)) - 1.6
+    outer = _polynomial(tail, 0.17023821103, 1.3067284816, 2.7568153900, 1.4234372777) / _polynomial(
+        tail, 0.12021132975, 0.73700164250, 1.0
+    )
+    return ops.where(distance <= 0.85, central, ops.where(symmetric < 0, -outer, outer))
+
+
+def permutation(key: Tensor, count: Any) -> Tensor:
+    """The numbers 0 ... count - 1, int32, in random order."""
+    return ops.cast(ops.argsort(_bits(key, count)), "int32")
+
+
+def choice(key: Tensor, shape: Sequence[Any], weights: Sequence[float]) -> Tensor:
+    """int32 indices into `weights` (constants, not negative, of any sum above 0), each with its share of the sum."""
+    shares = np.asarray(weights, "float64")
+    if shares.ndim != 1 or not np.isfinite(shares).all() or (shares < 0).any() or shares.sum() <= 0:
+        raise checks.fail("weights", "a list of numbers not below 0 with a sum above 0", weights)
+    # The last edges are 1 exactly, so that rounding can never pick an index whose weight is 0.
+    edges = np.cumsum(shares) / shares.sum()
+    edges[np.flatnonzero(shares)[-1] :] = 1.0
+    passed = uniform(key, shape)[..., None] >= ops.convert_to_tensor(edges.astype("float32"))
+    return ops.sum(ops.cast(passed, "int32"), axis=-1)
+
+
+def beta(key: Tensor, shape: Sequence[Any], a: float, b: float) -> tuple[Tensor, Tensor]:
+    """`(x, 1 - x)` with x from Beta(a, b), float32, for constants a and b.
+
+    Both are computed from the log-odds of x, so that the one that is near 0 keeps its digits: for small a and b most
+    of the law lies closer to 0 and 1 than float32 can tell from them in x alone.
+    """
+    symmetric = _symmetric_uniform(key, shape)
+    if a == 1 and b == 1:
+        return 0.5 + 0.5 * symmetric, 0.5 - 0.5 * symmetric
+    log_odds = ops.log((1.0 + symmetric) / (1.0 - symmetric))
+    position = (log_odds + BETA_TABLE_EDGE) * ((BETA_TABLE_SIZE - 1) / (2 * BETA_TABLE_EDGE))
+    left = ops.clip(ops.floor(position), 0.0, BETA_TABLE_SIZE - 2.0)
+    table = ops.convert_to_tensor(_beta_table(float(a), float(b)))
+    index = ops.cast(left, "int32")
+    low, high = ops.take(table, index, axis=0), ops.take(table, index + 1, axis=0)
+    quantile = low + (high - low) * (position - left)
+    return ops.sigmoid(quantile), ops.sigmoid(-quantile)
+
+
+def _bits(key: Tensor, count: Any) -> Tensor:
+    position = ops.arange(count, dtype="int32") * to_int32(GOLDEN_RATIO)
+    return _mix(_mix(ops.bitwise_xor(position, key[0])) + key[1])
+
+
+def _mix(value: Tensor) -> Tensor:
+    """A bijection of 32-bit words in which every bit of the result depends on every bit of `value`."""
+    value = _xor_shift(value, 16) * to_int32(0x21F0AAAD)
+    value = _xor_shift(value, 15) * to_int32(0xD35A2D97)
+    return _xor_shift(value, 15)
+
+
+def _xor_shift(value: Tensor, count: int) -> Tensor:
+    # int32 shifts copy the sign: the mask makes the shift a logical one.
+    return ops.bitwise_xor(value, ops.bitwise_and(ops.right_shift(value, count), (1 << (32 - count)) - 1))
+
+
+def _symmetric_uniform(key: Tensor, shape: Sequence[Any]) -> Tensor:
+    """The odd multiples of 2**-24 between -1 and 1: uniform, symmetric, never 0, -1 or 1, exact in float32."""
+    high_bits = ops.bitwise_and(ops.right_shift(bits(key, shape), 8), 0xFFFFFF)
+    return ops.cast(2 * high_bits + (1 - 2**24), "float32") * 2.0**-24
+
+
+def _polynomial(value: Tensor, *coefficients: float) -> Tensor:
+    """Horner's rule, the highest power first."""
+    return functools.reduce(lambda total, coefficient: total * value + coefficient, coefficients)
+
+
+def _product(shape: Sequence[Any]) -> Any:
+    return functools.reduce(lambda left, right: left * right, shape, 1)
+
+
+@functools.cache
+def _beta_table(a: float, b: float) -> np.ndarray:
+    """The log-odds of the quantiles of Beta(a, b), over an even grid of the log-odds of their probability.
+
+    In these coordinates the quantile function is smooth and straight at both ends, whatever a and b are, so that a
+    linear interpolation resolves both tails.
+    """
+    log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+    grid = np.linspace(-40.0, 40.0, 80_001)
+    softplus = np.logaddexp(0.0, np.stack([grid, -grid]))  # -log(1 - x), -log(x)
+    density = np.exp(-a * softplus[1] - b * softplus[0] - log_beta)
+    # The density is analytic and vanishes like exp(a t), exp(-b t): below and above the grid it is that exponential.
+    step = grid[1] - grid[0]
+    pieces = (density[1:] + density[:-1]) * (step / 2)
+    below = math.exp(max(a * grid[0] - log_beta - math.log(a), -745.0)) + np.concatenate([[0.0], np.cumsum(pieces)])
+    above = math.exp(max(-b * grid[-1] - log_beta - math.log(b), -745.0)) + np.concatenate(
+        [[0.0], np.cumsum(pieces[::-1])]
+    )
+    odds = np.log(below) - np.log(above[::-1])
+    wanted = np.linspace(-BETA_TABLE_EDGE, BETA_TABLE_EDGE, BETA_TABLE_SIZE)
+    inside = np.interp(wanted, odds, grid)
+    log_below = -np.logaddexp(0.0, -wanted)
+    log_above = -np.logaddexp(0.0, wanted)
+    left = (log_below + log_beta + math.log(a)) / a
+    right = -(log_above + log_beta + math.log(b)) / b
+    table = np.where(wanted < odds[0], left, np.where(wanted > odds[-1], right, inside))
+    return table.astype("float32")

@@ -1,0 +1,27 @@
+"""What every test shares: one backend per process (`KERAS_BACKEND`), fixed seeds, the float32 policy."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import keras
+import pytest
+
+BACKEND = keras.backend.backend()
+
+
+@pytest.fixture(autouse=True)
+def same_start():
+    """Every test starts from the same seeds and leaves the global dtype policy as it was."""
+    keras.utils.set_random_seed(0)
+    policy = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture
+def backend() -> str:
+    """The name of the backend under test."""
+    return BACKEND
