@@ -1,5 +1,6 @@
 """The part of `keras.ops` that runs inside a `tf.data` graph while another backend is active, in TensorFlow's words."""
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ Tensor = Any
 abs = tf.abs
 bitwise_and = tf.bitwise.bitwise_and
 bitwise_xor = tf.bitwise.bitwise_xor
+broadcast_to = tf.broadcast_to
 equal = tf.equal
 exp = tf.exp
 expand_dims = tf.expand_dims
@@ -25,6 +27,7 @@ sigmoid = tf.sigmoid
 sqrt = tf.sqrt
 stack = tf.stack
 where = tf.where
+zeros = tf.zeros
 
 
 def convert_to_tensor(value: Any, dtype: str | None = None) -> Tensor:
@@ -91,3 +94,14 @@ def mean(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
 def argsort(value: Tensor) -> Tensor:
     """`keras.ops.argsort` over the last axis, stable."""
     return tf.argsort(value, stable=True)
+
+
+_calls: weakref.WeakKeyDictionary[Any, tf.Variable] = weakref.WeakKeyDictionary()
+
+
+def next_call(layer: Any) -> Tensor:
+    """The number of this call of `layer` in data pipelines: 0, 1, 2, ... as they run, in this order if sequential."""
+    if layer not in _calls:
+        with tf.init_scope():
+            _calls[layer] = tf.Variable(0, dtype="int32", trainable=False)
+    return _calls[layer].assign_add(1) - 1

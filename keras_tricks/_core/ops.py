@@ -28,6 +28,11 @@ def is_foreign_graph_tensor(value: Any) -> bool:
     return sys.modules["tensorflow"].is_symbolic_tensor(value)
 
 
+def in_tensorflow_graph() -> bool:
+    """Whether this is within `tensorflow_graph()`."""
+    return _namespace.get() is not keras.ops
+
+
 @contextlib.contextmanager
 def tensorflow_graph() -> Iterator[ModuleType]:
     """Within it, this module's operations are TensorFlow's."""

@@ -1,0 +1,225 @@
+"""How every augmentation works: draw first (`sample`), compute after (`transform_*`); the rest is done here, once."""
+
+from typing import Any, ClassVar
+
+import keras
+
+from keras_tricks._core import checks, ops, random
+from keras_tricks._core.stream import RandomLayer
+from keras_tricks.augment import _batch
+
+Tensor = Any
+Params = dict[str, Any]
+Batch = dict[str, Any]
+
+
+class BatchAugmentation(RandomLayer):
+    """Base of the augmentations: a trick writes `sample` and `transform_images`, and what else it changes.
+
+    `sample(shape, seed)` draws everything random about a batch and returns it as a dict of tensors; `transform_images`,
+    `transform_labels` and `transform_masks` are pure functions of their input and these `params`. Hooks see batches,
+    channels last. The base brings every batch there and back, in each place where an augmentation runs.
+
+    Args:
+        rate: Share of the images touched, in [0, 1].
+        seed: None for a fresh stream, or an integer: the same numbers on every backend. A stream also depends on the
+            class and on an explicitly given `name`; inside `Sequence` and `Trainer` on the position.
+        data_format: "channels_last" or "channels_first"; None takes Keras' setting.
+        value_range: Darkest and brightest value of a pixel.
+        **kwargs: `name`, `dtype`, as in every Keras layer.
+    """
+
+    # TensorFlow's mark for a callable that AutoGraph leaves as it is: there is no control flow on tensors in here.
+    autograph_info__: ClassVar[dict[str, Any]] = {}
+    # A member that only moves or replaces pixels returns the dtype it is given; the others the layer's compute dtype.
+    keeps_dtype = False
+    # Whether images and labels of one sample depend on another sample of the batch.
+    mixes_samples = False
+    # Whether the hooks work on channels-first images too.
+    any_data_format = False
+    # Whether `sample` applies `rate` itself.
+    samples_rate = False
+
+    def __init__(
+        self,
+        rate: float = 1.0,
+        seed: int | None = None,
+        data_format: str | None = None,
+        value_range: tuple[float, float] = (0, 255),
+        **kwargs: Any,
+    ):
+        super().__init__(seed, autocast=False, **kwargs)
+        self.rate = checks.rate("rate", rate)
+        if data_format is not None:
+            checks.one_of("data_format", data_format, ("channels_last", "channels_first"))
+        self.data_format = data_format or keras.config.image_data_format()
+        self.value_range = checks.interval("value_range", value_range)
+        self.built = True
+
+    # What a trick writes
+
+    def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
+        """All that is random about a batch of images of `shape` (batch, height, width, channels)."""
+        raise NotImplementedError(f"{type(self).__name__} must write `sample`")
+
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The images, (batch, height, width, channels), changed as `params` says."""
+        raise NotImplementedError(f"{type(self).__name__} must write `transform_images`")
+
+    def transform_labels(self, labels: Tensor, params: Params) -> Tensor:
+        """The labels, changed as `params` says: as they are, unless a trick mixes them."""
+        return labels
+
+    def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
+        """Segmentation masks, (batch, height, width, channels), moved as the images are."""
+        raise ValueError(f"{type(self).__name__} does not handle `segmentation_masks`.")
+
+    def transform_boxes(self, boxes: dict[str, Tensor], params: Params) -> dict[str, Tensor]:
+        """Bounding boxes, moved as the images are."""
+        raise ValueError(f"{type(self).__name__} does not handle `bounding_boxes`.")
+
+    def spare(self, params: Params, touched: Tensor) -> Params:
+        """`params` that leave the images that are not `touched`, a (batch,) bool, as they are.
+
+        A trick with a neutral value (a factor of 1, an empty box) puts that in; this one costs a pass over the batch.
+        """
+        return params | {"touched": touched}
+
+    def inference_params(self, shape: tuple[Any, ...]) -> Params | None:
+        """What to do to a batch at inference; None, for nothing, unless the trick changes the size of the images."""
+        return None
+
+    def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
+        """Height and width of the images that come out."""
+        return height, width
+
+    def check_labels(self, labels: Tensor) -> None:
+        """Raises if labels whose values are known are not what the trick can use."""
+
+    # What the base does
+
+    def call(
+        self, inputs: Any, labels: Any = None, sample_weight: Any = None, *, training: bool | None = True
+    ) -> Any:
+        """The batch, augmented; itself if not `training`."""
+        batch, give_back = _batch.name_parts(inputs, labels, sample_weight)
+        call = self.stream.next_state()[1] if training else None
+        return give_back(self.run(batch, call))
+
+    def __call__(self, inputs: Any, labels: Any = None, sample_weight: Any = None, *, training: Any = None) -> Any:
+        """See `call`; also takes TensorFlow's tensors inside `tf.data` while another backend is active."""
+        batch, give_back = _batch.name_parts(inputs, labels, sample_weight)
+        self._check_batch(batch)
+        if not ops.is_foreign_graph_tensor(batch["images"]):
+            mode = {} if training is None else {"training": training}
+            return super().__call__(inputs, labels, sample_weight, **mode)
+        with ops.tensorflow_graph() as tensorflow_ops:
+            call = tensorflow_ops.next_call(self) if training in (None, True) else None
+            return give_back(self.run(batch, call))
+
+    def run(self, batch: Batch, call: Tensor | None) -> Batch:
+        """A batch of named parts through call number `call`, in the dtype of this layer; None is inference."""
+        images = batch["images"]
+        if len(images.shape) == 3:
+            return _batch.drop_batch_axis(self.run(_batch.add_batch_axis(batch), call))
+        if call is None:
+            batch = self.infer(batch)
+        else:
+            batch = self.augment(batch, call)
+        if not self.keeps_dtype:
+            batch["images"] = ops.cast(batch["images"], self.compute_dtype)
+        return batch
+
+    def augment(self, batch: Batch, call: Tensor, place: str = "", seed: Tensor | None = None) -> Batch:
+        """A new batch from a batch of named parts, drawn from this layer's stream for call number `call`.
+
+        `place` is the position inside an enclosing layer, and `seed` that layer's, for a member without a seed.
+        """
+        key = self.stream_key(call, place, seed)
+        shape = self._channels_last_shape(batch["images"])
+        params = self.sample(shape, key)
+        if self.rate < 1 and not self.samples_rate:
+            params = self.spare(params, random.bernoulli(random.split(key, 1)[0], shape[:1], self.rate))
+        return self.transform(batch, params)
+
+    def infer(self, batch: Batch) -> Batch:
+        """What this layer does to a batch at inference."""
+        params = self.inference_params(self._channels_last_shape(batch["images"]))
+        return dict(batch) if params is None else self.transform(batch, params)
+
+    def transform(self, batch: Batch, params: Params) -> Batch:
+        """A new batch, each part changed by its hook."""
+        hooks = {
+            "images": self._transform_images,
+            "labels": self.transform_labels,
+            "segmentation_masks": self._transform_masks,
+            "bounding_boxes": self.transform_boxes,
+        }
+        changed = {
+            name: self._choose(hooks[name](part, params), part, params) if name in hooks and part is not None else part
+            for name, part in batch.items()
+        }
+        return changed
+
+    def stream_key(self, call: Tensor, place: str = "", seed: Tensor | None = None) -> Tensor:
+        """The key of this layer's draws in call number `call`."""
+        own = self.seed_word() if self.seed is not None or seed is None else seed
+        return random.key((own, call), random.words(f"{self.stream.salt}{place}") if place else self.stream.salt)
+
+    def seed_word(self) -> Tensor | int:
+        """The seed of this layer's stream, which is saved with it and may come from a file."""
+        if ops.in_tensorflow_graph():
+            return int(self.stream.state_to_save()[0])
+        return ops.cast(self.stream.state[0], "int32")
+
+    def compute_output_spec(self, inputs: Any, labels: Any = None, sample_weight: Any = None, **_: Any) -> Any:
+        """The symbolic images that come out, at the head of a model."""
+        if not isinstance(inputs, keras.KerasTensor) or labels is not None:
+            raise ValueError(
+                f"Inside a model {type(self).__name__} takes images alone. Received: inputs={inputs}, labels={labels}"
+            )
+        shape = list(inputs.shape)
+        rows = 1 if self.data_format == "channels_last" else 2
+        shape[rows : rows + 2] = self.output_size(*shape[rows : rows + 2])
+        return keras.KerasTensor(shape, dtype=inputs.dtype if self.keeps_dtype else self.compute_dtype)
+
+    def _check_batch(self, batch: Batch) -> None:
+        images = batch["images"]
+        if not hasattr(images, "shape") or len(images.shape) not in (3, 4):
+            axes = "height, width, channels" if self.data_format == "channels_last" else "channels, height, width"
+            raise ValueError(
+                f"{type(self).__name__} takes images of shape (batch, {axes}) or ({axes}). "
+                f"Received: {getattr(images, 'shape', type(images).__name__)}"
+            )
+        if isinstance(images, keras.KerasTensor) and self.mixes_samples:
+            raise ValueError(
+                f"{type(self).__name__} mixes labels too, which a layer inside a model cannot reach: the model would "
+                "train on mixed images with unmixed labels. Use `keras_tricks.Trainer(model, augment=[...])`, or map "
+                "it over the data set: `dataset.map(layer)`."
+            )
+        if batch.get("labels") is not None:
+            self.check_labels(batch["labels"])
+
+    def _channels_last_shape(self, images: Tensor) -> tuple[Any, ...]:
+        shape = ops.shape(images)
+        return shape if self.data_format == "channels_last" else (shape[0], shape[2], shape[3], shape[1])
+
+    def _transform_images(self, images: Tensor, params: Params) -> Tensor:
+        if not self.keeps_dtype:
+            images = ops.cast(images, "float32")
+        return self._in_channels_last(self.transform_images, images, params)
+
+    def _transform_masks(self, masks: Tensor, params: Params) -> Tensor:
+        return self._in_channels_last(self.transform_masks, masks, params)
+
+    def _in_channels_last(self, hook: Any, images: Tensor, params: Params) -> Tensor:
+        if self.data_format == "channels_last" or self.any_data_format:
+            return hook(images, params)
+        return _batch.channels_first(hook(_batch.channels_last(images), params))
+
+    def _choose(self, changed: Tensor, original: Tensor, params: Params) -> Tensor:
+        if "touched" not in params or changed is original:
+            return changed
+        touched = ops.reshape(params["touched"], (-1,) + (1,) * (len(changed.shape) - 1))
+        return ops.where(touched, changed, ops.cast(original, changed.dtype))
+

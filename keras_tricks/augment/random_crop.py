@@ -1,0 +1,123 @@
+"""RandomCrop."""
+
+from typing import Any
+
+from keras_tricks._core import checks, ops, random
+from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
+
+
+class RandomCrop(BatchAugmentation):
+    """Cuts a window of a fixed size out of each image, at a place drawn for each image, after padding it.
+
+    The window's corner is uniform over the places where the window fits into the padded image. At inference, and
+    for images that are not touched, the window is in the middle: without a change of size the image itself.
+
+    Helps when: objects are not centred; with `padding=4` on 32x32 images it is the standard of CIFAR-10.
+    Hurts when: the position carries the class.
+    Cost: one gather of the batch, in the dtype it has.
+
+    Args:
+        size: Height and width of the window in pixels, an integer for both; None keeps the images' size.
+        padding: Pixels added on each of the four sides before cutting, not below 0.
+        fill: What is padded: a value for all channels, or "reflect" to mirror the image at its border.
+        **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
+
+    Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
+    Output shape: images `(batch, size[0], size[1], channels)`, in the dtype given.
+
+    Raises:
+        ValueError: if the window is larger than the padded image, or a reflected padding not smaller than the image.
+
+    Example:
+        ```python
+        assert kt.augment.RandomCrop(padding=4, seed=1)(images).shape == images.shape
+        assert kt.augment.RandomCrop((24, 28), seed=1)(images).shape == (8, 24, 28, 3)
+        ```
+
+    Reference: [He et al., 2015](https://arxiv.org/abs/1512.03385), section 4.2
+    """
+
+    keeps_dtype = True
+    samples_rate = True
+
+    def __init__(
+        self,
+        size: int | tuple[int, int] | None = None,
+        padding: int = 0,
+        fill: float | str = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.size = None if size is None else checks.size("size", size)
+        self.padding = checks.count("padding", padding, minimum=0)
+        if fill != "reflect" and not checks.is_number(fill):
+            raise checks.fail("fill", 'a number or "reflect"', fill)
+        self.fill = fill
+
+    def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
+        """The corner of each image's window."""
+        draws = random.uniform(seed, (shape[0], 3))
+        return self._corners(shape, ops.where(draws[:, 2:] < self.rate, draws[:, :2], 0.5))
+
+    def inference_params(self, shape: tuple[Any, ...]) -> Params | None:
+        """The window in the middle, where the size changes."""
+        return None if self.size is None else self._corners(shape, ops.zeros((shape[0], 2), "float32") + 0.5)
+
+    def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
+        """The window's."""
+        return (height, width) if self.size is None else self.size
+
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The windows, cut out of the images."""
+        return self._cut(images, params, self.fill)
+
+    def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
+        """The windows, cut out of the masks; class 0 where a constant was padded."""
+        return self._cut(masks, params, self.fill if self.fill == "reflect" else 0)
+
+    def _corners(self, shape: tuple[Any, ...], places: Tensor) -> Params:
+        """The top and left of windows at `places`: (batch, 2) in [0, 1], from the first to the last that fits."""
+        corners = {}
+        for axis, name in enumerate(("top", "left")):
+            size = shape[1 + axis]
+            window = size if self.size is None else self.size[axis]
+            self._check_fit(name, size, window)
+            choices = ops.cast(size - window + (2 * self.padding + 1), "float32")
+            corners[name] = ops.cast(ops.floor(places[:, axis] * choices), "int32") - self.padding
+        return corners
+
+    def _check_fit(self, name: str, size: Any, window: Any) -> None:
+        if not isinstance(size, int):
+            return
+        side = {"top": "height", "left": "width"}[name]
+        if window > size + 2 * self.padding:
+            raise ValueError(
+                f"`size` must not be larger than the padded image. Received: size={self.size}, padding={self.padding}, "
+                f"images of {side} {size}"
+            )
+        if self.fill == "reflect" and self.padding >= size:
+            raise ValueError(
+                f"`padding` must be smaller than an image that is reflected. Received: padding={self.padding}, "
+                f"images of {side} {size}"
+            )
+
+    def _cut(self, images: Tensor, params: Params, fill: float | str) -> Tensor:
+        count, height, width, channels = ops.shape(images)
+        rows, known_rows = _line(params["top"], height, height if self.size is None else self.size[0], fill)
+        columns, known_columns = _line(params["left"], width, width if self.size is None else self.size[1], fill)
+        first = ops.arange(count, dtype="int32")[:, None, None] * (height * width)
+        places = first + rows[:, :, None] * width + columns[:, None, :]
+        windows = ops.take(ops.reshape(images, (count * height * width, channels)), places, axis=0)
+        if fill == "reflect" or self.padding == 0:
+            return windows
+        known = ops.logical_and(known_rows[:, :, None], known_columns[:, None, :])
+        return ops.where(known[..., None], windows, ops.cast(fill, windows.dtype))
+
+
+def _line(corner: Tensor, size: Any, window: Any, fill: float | str) -> tuple[Tensor, Tensor]:
+    """Which of the `size` lines of each image the lines of its window are, and whether there is one."""
+    lines = corner[:, None] + ops.arange(window, dtype="int32")[None, :]
+    known = ops.logical_and(lines >= 0, lines < size)
+    if fill == "reflect":
+        lines = (size - 1) - ops.abs((size - 1) - ops.abs(lines))
+    return ops.minimum(ops.maximum(lines, 0), size - 1), known
