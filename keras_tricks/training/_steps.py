@@ -1,0 +1,67 @@
+"""The training step with the augmentation in it, in the form that each backend's `fit` compiles."""
+
+import contextlib
+from typing import Any
+
+import keras
+
+from keras_tricks.training._guard import StepGuard
+
+Tensor = Any
+
+
+class StatefulStep:
+    """TensorFlow and torch: the step reads and writes the variables themselves."""
+
+    def train_step(self, data: Any) -> Any:
+        """One update from one batch, augmented first."""
+        return super().train_step(self.augment_data(data))  # type: ignore[misc, attr-defined]
+
+    def weights_kept(self, *variable_lists: str) -> contextlib.AbstractContextManager[None]:
+        """Here a loop that ends by an exception cannot lose the variables."""
+        return contextlib.nullcontext()
+
+
+class StatelessStep:
+    """JAX: the step is a function of the variables' values, which it gives back."""
+
+    _guard: StepGuard
+
+    def train_step(self, state: Any, data: Any) -> Any:
+        """One update from one batch, augmented first."""
+        trainable, non_trainable, optimizer, metrics = state
+        variables = self.non_trainable_variables  # type: ignore[attr-defined]
+        with keras.StatelessScope(state_mapping=list(zip(variables, non_trainable, strict=True))) as scope:
+            data = self.augment_data(data)  # type: ignore[attr-defined]
+        non_trainable = [scope.get_current_value(variable) for variable in variables]
+        return super().train_step((trainable, non_trainable, optimizer, metrics), data)  # type: ignore[misc]
+
+    def make_train_function(self, force: bool = False) -> None:
+        """As Keras', guarded."""
+        self._make_guarded("train", force)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """As Keras', guarded."""
+        self._make_guarded("test", force)
+
+    def make_predict_function(self, force: bool = False) -> None:
+        """As Keras', guarded."""
+        self._make_guarded("predict", force)
+
+    def weights_kept(self, *variable_lists: str) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, no exception and no interrupt loses the variables in the lists of these names."""
+
+        def variables(name: str) -> list[Any]:
+            return self.optimizer.variables if name == "optimizer" else getattr(self, f"{name}_variables")
+
+        return self._guard.watch(self, lambda: [variables(name) for name in variable_lists])
+
+    def _make_guarded(self, name: str, force: bool) -> None:
+        made_anew = force or getattr(self, f"{name}_function") is None
+        getattr(super(), f"make_{name}_function")(force)
+        if made_anew:
+            function = getattr(self, f"{name}_function")
+            setattr(self, f"{name}_function", self._guard.wrap(function, self.steps_per_execution))  # type: ignore[attr-defined]
+
+
+AugmentedStep: type = StatelessStep if keras.backend.backend() == "jax" else StatefulStep

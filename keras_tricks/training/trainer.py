@@ -1,0 +1,124 @@
+"""Trainer."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_tricks._core import checks
+from keras_tricks._core.stream import RandomLayer
+from keras_tricks.training._guard import StepGuard
+from keras_tricks.training._steps import AugmentedStep
+
+Tensor = Any
+
+
+class Trainer(AugmentedStep, RandomLayer, keras.Model):
+    """Trains a model with augmentations in the compiled step, on the device.
+
+    A `keras.Model` around yours: `compile`, `fit`, `evaluate`, `predict`, callbacks and saving as usual. Validation and
+    prediction see the images as they are (a layer that changes their size cuts the middle). Your `model` holds the
+    trained weights: it is what you ship.
+
+    After an error or an interrupt inside `fit`, `evaluate` or `predict` the model keeps the weights of its last
+    finished step, on every backend (a plain model on JAX can lose them).
+
+    Helps when: images are augmented. As uint8 they reach the device four times faster than as float32, no worker
+    processes are needed, and the random numbers are the same on every backend.
+    Cost: that of the augmentations, fused into the step on TensorFlow and JAX.
+
+    Args:
+        model: The model to train, with one image input; or with a dict of inputs, of which "images" is augmented.
+        augment: Augmentations of `keras_tricks.augment`, one or a list, applied in order to each training batch. Each
+            draws from the stream of its own seed and position; the first training step is call 0.
+        seed: For the augmentations that have none of their own.
+        **kwargs: `name`, `dtype`; by default the model's dtype policy.
+
+    Raises:
+        ValueError: if `model` is no Keras model or `augment` holds something else than augmentations; in `fit`, for
+            labels given as an array that the augmentations cannot mix.
+
+    Example:
+        ```python
+        trainer = kt.Trainer(model, augment=[kt.augment.RandomCrop(padding=4), kt.augment.MixUp(0.2, num_classes=10)])
+        trainer.compile("adam", kt.losses.Crossentropy(from_logits=True), metrics=[kt.metrics.Accuracy()])
+        trainer.fit(images, labels, verbose=0)
+        model.predict(images, verbose=0)
+        ```
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        augment: Iterable[keras.layers.Layer] | keras.layers.Layer = (),
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        if not isinstance(model, keras.Model):
+            raise checks.fail("model", "a keras.Model", model)
+        kwargs.setdefault("dtype", model.dtype_policy)
+        super().__init__(seed, **kwargs)
+        self.model = model
+        self.augment = [augment] if isinstance(augment, keras.layers.Layer) else list(augment)
+        for layer in self.augment:
+            if not all(hasattr(layer, hook) for hook in ("augment", "infer", "check_labels")):
+                raise checks.fail("augment", "keras_tricks.augment layers", layer)
+        self._guard = StepGuard()
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The model's output; at inference of the images that the augmentations make at inference."""
+        if self.augment and not training:
+            batch = {"images": inputs} if not isinstance(inputs, Mapping) else dict(inputs)
+            for layer in self.augment:
+                batch = layer.infer(batch)
+            inputs = self._model_inputs(batch, inputs)
+        return self.model(inputs, training=training)
+
+    def augment_data(self, data: Any) -> Any:
+        """A training batch `(x, y, sample_weight)` after the augmentations; advances their streams by one call."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if not self.augment:
+            return x, y, sample_weight
+        batch = dict(x) if isinstance(x, Mapping) else {"images": x}
+        if "images" not in batch or not hasattr(batch["images"], "shape"):
+            raise ValueError(
+                "Trainer augments a model's one image input, or the input named \"images\" of a dict. "
+                f"Received: inputs {sorted(batch) if isinstance(x, Mapping) else type(x).__name__}"
+            )
+        batch |= {"labels": y, "sample_weight": sample_weight}
+        state = self.stream.next_state()
+        for position, layer in enumerate(self.augment):
+            batch = layer.augment(batch, state[1], f"/{position}", state[0])
+        y, sample_weight = batch.pop("labels"), batch.pop("sample_weight")
+        return self._model_inputs(batch, x), y, sample_weight
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """As `keras.Model.fit`."""
+        if y is not None and hasattr(y, "shape"):
+            for layer in self.augment:
+                layer.check_labels(y)
+                if layer.mixes_samples:
+                    break
+        with self.weights_kept("trainable", "non_trainable", "optimizer", "metrics"):
+            return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`."""
+        with self.weights_kept("trainable", "non_trainable", "metrics"):
+            return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.predict`."""
+        with self.weights_kept("trainable", "non_trainable"):
+            return super().predict(*args, **kwargs)
+
+    @property
+    def output_names(self) -> list[str]:
+        """The model's, by which losses and metrics of several outputs are named."""
+        return self.model.output_names
+
+    def _model_inputs(self, batch: Mapping[str, Any], inputs: Any) -> Any:
+        """The augmented images in the model's dtype, in the place where `inputs` had them."""
+        images = ops.cast(batch["images"], self.compute_dtype)
+        return {**inputs, "images": images} if isinstance(inputs, Mapping) else images
