@@ -55,6 +55,7 @@ class Stream(keras.random.SeedGenerator):
         self.owner = owner
         self.owner_name = owner_name
         self.home = os.getpid()
+        self.worker_calls = 0
 
     @property
     def salt(self) -> tuple[int, int]:
@@ -63,10 +64,13 @@ class Stream(keras.random.SeedGenerator):
 
     def next_state(self) -> Tensor:
         """`[seed, call number]` of this call, int32, and one call further for the next."""
-        with _lock:
-            state = ops.cast(self.next(), "int32")
         place = self.worker_place()
-        return state if place is None else state + ops.convert_to_tensor(np.array(place, "int32"))
+        with _lock:
+            if place is None:
+                return ops.cast(self.next(), "int32")
+            # A worker counts in its own memory: the variable may be an accelerator's, which a fork cannot reach.
+            call, self.worker_calls = self.worker_calls, self.worker_calls + 1
+        return ops.convert_to_tensor(np.array([to_int32(self.seed + place[0]), to_int32(call + place[1])], "int32"))
 
     def worker_place(self) -> tuple[int, int] | None:
         """What this process adds to `[seed, call number]`: None at home, two words of its own in a worker."""
@@ -78,7 +82,7 @@ class Stream(keras.random.SeedGenerator):
 
     def state_to_save(self) -> np.ndarray:
         """`[seed, call number]` of the next call, int64 whatever the backend."""
-        return np.asarray(ops.convert_to_numpy(self.state)).astype("int64")
+        return np.asarray(ops.convert_to_numpy(ops.convert_to_tensor(self.state))).astype("int64")
 
     def load_state(self, state: Any) -> None:
         """Continues where `state_to_save` was asked, on this backend or another."""

@@ -117,6 +117,15 @@ class BatchAugmentation(RandomLayer):
             call = tensorflow_ops.next_call(self) if training in (None, True) else None
             return give_back(self.run(batch, call))
 
+    def numbered(self, inputs: Any, call: Tensor) -> Any:
+        """A batch as call number `call`, an int32 scalar, makes it; the layer's own count of calls stays as it is."""
+        batch, give_back = _batch.name_parts(inputs)
+        self._check_batch(batch)
+        if not ops.is_foreign_graph_tensor(batch["images"]):
+            return give_back(self.run(batch, call))
+        with ops.tensorflow_graph():
+            return give_back(self.run(batch, call))
+
     def run(self, batch: Batch, call: Tensor | None) -> Batch:
         """A batch of named parts through call number `call`, in the dtype of this layer; None is inference."""
         images = batch["images"]

@@ -1,5 +1,6 @@
-"""What is fed: data sets in, by name or from a disk."""
+"""What is fed: data sets in, by name or from a disk, and augmented on their way."""
 
+from keras_tricks.data.augment import augment
 from keras_tricks.data.load import ImageDataset, load
 
-__all__ = ["ImageDataset", "load"]
+__all__ = ["ImageDataset", "augment", "load"]
