@@ -1,0 +1,5 @@
+"""Metrics: how well predictions do."""
+
+from keras_tricks.metrics.accuracy import Accuracy
+
+__all__ = ["Accuracy"]
