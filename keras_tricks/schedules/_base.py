@@ -1,0 +1,111 @@
+"""How the schedules work: one clock, in integers as long as possible, and numbers wherever a schedule may stand."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_tricks._core import checks
+from keras_tricks._core.config import Configured
+
+Tensor = Any
+KerasSchedule = keras.optimizers.schedules.LearningRateSchedule
+
+
+class _Saveable(KerasSchedule):
+    # Keras' base refuses to be saved rather than to have nothing of its own to save.
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+class Schedule(Configured, _Saveable):
+    """Base of the schedules: a trick writes `value(step)`, and `peak`.
+
+    `schedule(step)` takes an integer or a float, an array or a tensor of them, and gives float32 of the same shape. As
+    the `learning_rate` of an optimizer it is asked at each update, inside the compiled step. Keras counts steps by
+    batches: with the optimizer's `gradient_accumulation_steps`, several of them make one update.
+    """
+
+    def __call__(self, step: Any) -> Tensor:
+        """The value at `step`, the number of steps done before."""
+        return ops.cast(self.value(_clock(step)), "float32")
+
+    def value(self, step: Tensor) -> Tensor:
+        """The value at each of `step`, an int32 tensor (float32 where the caller's steps are fractional).
+
+        Count in `step` itself, and divide by `self.progress`: float32 tells integers apart up to 2**24 only.
+        """
+        raise NotImplementedError
+
+    @property
+    def peak(self) -> float:
+        """The largest value it gives."""
+        raise NotImplementedError
+
+    @staticmethod
+    def progress(step: Tensor, steps: int) -> Tensor:
+        """The share of `steps` that is done at `step`, float32, in [0, 1]; 1 where there is nothing to do."""
+        return 1.0 - Schedule.remainder(step, steps)
+
+    @staticmethod
+    def remainder(step: Tensor, steps: int) -> Tensor:
+        """The share of `steps` that is left at `step`, float32, in [0, 1]: exact at both ends."""
+        return ops.cast(ops.clip(steps - step, 0, steps), "float32") / max(steps, 1)
+
+    def plot(self, total_steps: int, axes: Any = None) -> Any:
+        """Draws the first `total_steps` steps with matplotlib, on new axes or those given, and returns the axes."""
+        checks.count("total_steps", total_steps)
+        if axes is None:
+            try:
+                from matplotlib import pyplot
+            except ImportError as error:
+                raise ImportError('Drawing needs matplotlib: pip install "keras-tricks[cli]"') from error
+            axes = pyplot.subplots()[1]
+        steps = np.arange(total_steps, dtype="int32")
+        axes.plot(steps, ops.convert_to_numpy(self(steps)), label=type(self).__name__)
+        axes.set(xlabel="step", ylabel="value")
+        return axes
+
+
+def schedule_or_number(argument: str, value: Any) -> Any:
+    """Approves of a schedule, ours or Keras' own, or of a number not below 0."""
+    if isinstance(value, KerasSchedule):
+        return value
+    if not checks.is_number(value) or value < 0:
+        raise checks.fail(argument, "a schedule or a number not below 0", value)
+    return float(value)
+
+
+def value_at(schedule: Any, step: Tensor) -> Any:
+    """What a schedule says at `step`; a number says the same at every step."""
+    if not isinstance(schedule, KerasSchedule):
+        return schedule
+    if isinstance(schedule, Schedule) or not step.shape:
+        return schedule(step)
+    # Some of Keras' own (CosineDecay with a warm-up) take one step at a time.
+    return ops.reshape(ops.map(schedule, ops.reshape(step, (-1,))), ops.shape(step))
+
+
+def peak_of(schedule: Any) -> float:
+    """The largest value of a schedule or number.
+
+    For Keras' own it is read off their arguments, and for a foreign schedule without a `peak` it is the first value.
+    """
+    if not isinstance(schedule, KerasSchedule):
+        return float(schedule)
+    if hasattr(schedule, "peak"):
+        return float(schedule.peak)
+    arguments = [getattr(schedule, name, None) for name in ("initial_learning_rate", "warmup_target")]
+    rates = [rate for rate in arguments if rate is not None] + list(getattr(schedule, "values", []))
+    return float(max(rates)) if rates else float(ops.convert_to_numpy(schedule(0)))
+
+
+def _clock(step: Any) -> Tensor:
+    """The step as an int32 tensor, or float32 where it is not an integer; a known negative step is refused."""
+    if isinstance(step, (int, float, list, tuple, np.ndarray, np.generic)):
+        step = np.asarray(step)
+        if step.size and step.min() < 0:
+            raise checks.fail("step", "not below 0", step.min().item())
+    step = ops.convert_to_tensor(step)
+    return ops.cast(step, "int32" if "int" in keras.backend.standardize_dtype(step.dtype) else "float32")
