@@ -1,0 +1,43 @@
+"""How the layers work that perturb activations in training and do nothing at inference."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_tricks._core import random
+from keras_tricks._core.stream import RandomLayer
+
+Tensor = Any
+
+
+class TrainingOnlyLayer(RandomLayer):
+    """Base of the layers that perturb activations in training only: a trick writes `perturb(x, seed)`.
+
+    At inference (`training` False or not given) the input comes back. In training, `perturb` gets a key of
+    `keras_tricks`' own random numbers: equal on every backend, new at each call, from the layer's seed, its class, its
+    name if one is given explicitly, and a count of calls that is saved with the model. Masks are passed on; the
+    result has the input's shape and dtype.
+
+    Args:
+        seed: An integer in [0, 2**31), or None for a fresh stream.
+        **kwargs: `name`, `dtype` and whatever else `keras.layers.Layer` takes.
+    """
+
+    def __init__(self, seed: int | None = None, **kwargs: Any):
+        super().__init__(seed=seed, **kwargs)
+        self.supports_masking = True
+
+    def perturb(self, x: Tensor, seed: Tensor) -> Tensor:
+        """`x` as the model shall see it in training, drawn from the key `seed`."""
+        raise NotImplementedError
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """`perturb` in training, the identity otherwise."""
+        if not training:
+            return inputs
+        key = random.key(self.stream.next_state(), self.stream.salt)
+        return ops.cast(self.perturb(inputs, key), inputs.dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape
