@@ -1,0 +1,198 @@
+"""`keras-tricks train`: a data set in, a trained model out."""
+
+import argparse
+import dataclasses
+import importlib
+import importlib.util
+import math
+import pathlib
+from typing import Any
+
+from keras_tricks.cli import _backend, _settings
+from keras_tricks.cli._error import CommandError
+from keras_tricks.cli._run_folder import RunFolder
+from keras_tricks.cli._settings import Settings
+
+DESCRIPTION = """\
+Train an image classifier with training tricks and write it, with everything about its training, into a run folder:
+
+  config.json     all settings, with the versions of what ran
+  metrics.csv     one row for each finished epoch
+  curves.png      loss and accuracy over the epochs
+  augmented.png   what the model sees in training, with its labels
+  model.keras     the trained model: takes images as stored (0-255), loads with Keras alone
+  checkpoint.npz  where --resume continues
+"""
+
+EPILOG = """\
+examples:
+  keras-tricks train                                        train on the embedded digits
+  keras-tricks train --backend jax --augment crop,cutmix    another backend, other tricks
+  keras-tricks train --dataset photos --image-size 64       a folder: photos/train/cat/1.jpg, photos/test/cat/7.jpg
+  keras-tricks train --out runs/digits-1 --resume           continue an interrupted run
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds `train` to the commands."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train an image classifier",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of a training run."""
+    default = Settings()
+    parser.add_argument(
+        "--dataset",
+        help="digits (the default: 1,797 scanned digits of 8x8, embedded), mnist, fashion_mnist, cifar10 or cifar100 "
+        "(downloaded), a folder of class folders (train/<class>/*.jpg and test/<class>/*.jpg; without test or val a "
+        "fixed fifth is held out), or an .npz with x_train, y_train, x_test, y_test",
+    )
+    parser.add_argument(
+        "--backend",
+        help=f"{', '.join(_backend.BACKENDS)}; by default what KERAS_BACKEND or Keras' configuration says",
+    )
+    parser.add_argument("--model", choices=_settings.MODELS, help=f"architecture (default {default.model})")
+    parser.add_argument(
+        "--augment",
+        type=_augmentations,
+        metavar="NAMES",
+        help=f"comma-separated, from {', '.join(_settings.AUGMENTATIONS)}, or none; applied in the order given. With "
+        "mixup and cutmix together, each is applied to a random half of the images. By default crop and mixup, and "
+        "flip where the images are not digits",
+    )
+    parser.add_argument("--epochs", type=_count, help=f"passes over the training images (default {default.epochs})")
+    parser.add_argument("--batch-size", type=_count, help=f"images in a step (default {default.batch_size})")
+    parser.add_argument("--learning-rate", type=_positive, help=f"its peak (default {default.learning_rate})")
+    parser.add_argument(
+        "--average",
+        action=argparse.BooleanOptionalAction,
+        help="evaluate and ship a moving average of the weights (the default), or the weights themselves",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_seed,
+        help=f"of weights, order, dropout and augmentation: same seed, same run (default {default.seed})",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=_image_size,
+        metavar="SIZE",
+        help="resize a folder's images to SIZE x SIZE, or HEIGHTxWIDTH (default: the first image's size)",
+    )
+    parser.add_argument("--strict", action="store_true", help="stop at an image that cannot be read, do not skip it")
+    parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="run folder (default runs/<dataset>-<n>)")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --out, with its own settings, where it stopped"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Trains as the command line says."""
+    given = {
+        field.name: getattr(arguments, field.name)
+        for field in dataclasses.fields(Settings)
+        if hasattr(arguments, field.name)
+    }
+    if "dataset" in given:
+        given["dataset"] = _settings.resolved(given["dataset"])
+    out = getattr(arguments, "out", None)
+    folder = RunFolder(out) if out else None
+    began_with = None
+    if hasattr(arguments, "resume"):
+        if not folder:
+            raise CommandError("--resume continues the run in a folder. Name it: --out FOLDER --resume")
+        began_with = folder.read_config()
+        settings = _settings_of_run(folder, began_with, given)
+    else:
+        if folder:
+            folder.check_free()
+        settings = _settings_of_new_run(given)
+    _check_installed()
+    _backend.activate(settings.backend)
+    # Not before: it imports Keras, which reads there which backend to run on.
+    training = importlib.import_module("keras_tricks.cli._training")
+    return training.train(settings, folder, began_with)
+
+
+def _settings_of_new_run(given: dict[str, Any]) -> Settings:
+    dataset = given.get("dataset", Settings.dataset)
+    _settings.check_dataset(dataset)
+    return Settings(
+        **{"augment": _settings.default_augment(dataset)} | given | {"backend": _backend.choose(given.get("backend"))}
+    )
+
+
+def _settings_of_run(folder: RunFolder, began_with: dict[str, Any], given: dict[str, Any]) -> Settings:
+    settings = Settings(**began_with["settings"])
+    for name, value in given.items():
+        if value != getattr(settings, name):
+            raise CommandError(
+                f"The run in {folder.path} has --{name.replace('_', '-')} {_shown(getattr(settings, name))}, not "
+                f"{_shown(value)}. --resume continues a run with its own settings: leave that option out, or start "
+                "another run in a new --out."
+            )
+    _settings.check_dataset(settings.dataset)
+    _backend.choose(settings.backend)
+    return settings
+
+
+def _shown(value: Any) -> str:
+    return (
+        ",".join(value) or "none" if isinstance(value, tuple) and all(isinstance(v, str) for v in value) else str(value)
+    )
+
+
+def _check_installed() -> None:
+    missing = [name for name in ("matplotlib", "rich") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CommandError(f'The command needs {" and ".join(missing)}: pip install "keras-tricks[cli]"')
+
+
+def _augmentations(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip() not in ("", "none"))
+    unknown = [name for name in names if name not in _settings.AUGMENTATIONS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"unknown: {', '.join(unknown)}. Choose from {', '.join(_settings.AUGMENTATIONS)}, or none"
+        )
+    if len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"named twice: {text}")
+    return names
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0. Received: {text}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 2**31 - 1. Received: {text}")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0. Received: {text}")
+    return value
+
+
+def _image_size(text: str) -> tuple[int, int]:
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) >= 1 for side in sides):
+        raise argparse.ArgumentTypeError(f"must be a number of pixels, or HEIGHTxWIDTH. Received: {text}")
+    return int(sides[0]), int(sides[-1])
