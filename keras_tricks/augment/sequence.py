@@ -52,8 +52,9 @@ class Sequence(BatchAugmentation):
     def augment(self, batch: Batch, call: Tensor, place: str = "", seed: Tensor | None = None) -> Batch:
         """The batch after every member, in order."""
         own = self.seed_word() if self.seed is not None or seed is None else seed
+        inside = f"{place}/{self.stream.owner_name}:" if self.stream.owner_name else place
         for position, layer in enumerate(self.layers):
-            batch = layer.augment(batch, call, f"{place}/{position}", own)
+            batch = layer.augment(batch, call, f"{inside}/{position}", own)
         return dict(batch)
 
     def infer(self, batch: Batch) -> Batch:

@@ -65,6 +65,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
             if not all(hasattr(layer, hook) for hook in ("augment", "infer", "check_labels")):
                 raise checks.fail("augment", "keras_tricks.augment layers", layer)
         self._guard = StepGuard()
+        self.built = model.built
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The model's output; at inference of the images that the augmentations make at inference."""

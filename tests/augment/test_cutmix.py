@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+import keras_tricks as kt
+from tests.contracts.augmentation import CLASSES, MixingContract, make_images, make_labels
+from tests.running import to_numpy
+
+
+def boxes(layer, count=512, height=32, width=24):
+    """Which pixels are pasted in each of a batch of `count` numbered images, and the partner's label share."""
+    images = np.broadcast_to(np.arange(count, dtype="float32")[:, None, None, None], (count, height, width, 1))
+    mixed, labels = layer((images, np.eye(count, dtype="float32")))
+    own = np.diag(to_numpy(labels))
+    return to_numpy(mixed)[..., 0] != np.arange(count)[:, None, None], 1 - own
+
+
+class TestCutMix(MixingContract):
+    cls = kt.augment.CutMix
+    arguments = {"alpha": 1.0, "num_classes": CLASSES}
+    bad_arguments = [
+        ({"alpha": 0}, "`alpha` must be a number above 0. Received: alpha=0"),
+        ({"num_classes": 1}, "`num_classes`"),
+    ]
+
+    def test_the_label_weight_is_the_share_of_pixels_pasted(self):
+        images = np.broadcast_to(np.arange(512, dtype="float32")[:, None, None, None], (512, 32, 24, 1))
+        mixed, labels = (to_numpy(part) for part in self.make(num_classes=512)((images, np.arange(512))))
+        pasted = (mixed[..., 0] != np.arange(512)[:, None, None]).sum((1, 2))
+        partner = np.argmax(labels - 2 * np.eye(512), axis=1)
+        share = np.float32(pasted) / np.float32(32 * 24)
+        # one unit in the last place: XLA divides by multiplying with the reciprocal
+        np.testing.assert_allclose(labels[np.arange(512), partner], share, rtol=1.3e-7)
+        np.testing.assert_allclose(labels.diagonal(), 1 - share, rtol=1.3e-7, atol=6e-8)
+
+    def test_what_is_pasted_is_one_box_of_one_partner(self):
+        pasted, _ = boxes(self.make(num_classes=None))
+        rows, columns = pasted.any(2), pasted.any(1)
+        np.testing.assert_array_equal(pasted, rows[:, :, None] & columns[:, None, :])
+        for lines in (rows, columns):
+            assert (np.abs(np.diff(lines.astype(int), prepend=0, append=0)).sum(1) <= 2).all()
+
+    @pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0])
+    def test_boxes_follow_the_law(self, alpha):
+        """Against a simulation of the paper's rule, with the box's side and centre not rounded."""
+        count, side = 4000, 48
+        pasted, share = boxes(kt.augment.CutMix(alpha, seed=1), count, side, side)
+        generator = np.random.default_rng(0)
+        length = np.sqrt(1 - generator.beta(alpha, alpha, 20 * count))
+        centre = generator.random((2, 20 * count))
+        clipped = np.minimum(centre + length / 2, 1) - np.maximum(centre - length / 2, 0)
+        assert stats.ks_2samp(share, clipped.prod(0)).statistic < 1.63 / np.sqrt(count) + 1.5 / side
+        for axis in (1, 2):
+            lines = pasted.any(3 - axis).sum(1) / side
+            assert abs(lines.mean() - clipped[0].mean()) < 4 * clipped[0].std() / np.sqrt(count)
+
+    def test_the_centre_is_uniform_over_the_image_whatever_the_size_of_the_box(self):
+        pasted, _ = boxes(kt.augment.CutMix(20.0, seed=1), 4000, 32, 32)  # sides near sqrt(1/2): 22 or 23 of 32 pixels
+        covered = pasted.any(2).mean(0)
+        distance = np.abs(np.arange(32) + 0.5 - 16)
+        # A line is covered if the centre is within half a side of it: all the time in the middle, half at the border.
+        half = np.sqrt(0.5) * 16
+        expected = (np.minimum(16, half - distance) + np.minimum(16, half + distance)) / 32
+        np.testing.assert_allclose(covered, np.minimum(expected, 1), atol=0.04)
+
+    def test_masks_are_pasted_with_their_pixels(self):
+        images = make_images()
+        batch = self.make()({"images": images, "segmentation_masks": images[..., :1], "labels": make_labels()})
+        np.testing.assert_array_equal(to_numpy(batch["segmentation_masks"]), to_numpy(batch["images"])[..., :1])

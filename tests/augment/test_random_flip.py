@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+import keras_tricks as kt
+from tests.contracts.augmentation import AugmentationContract, make_images
+from tests.running import to_numpy
+
+
+class TestRandomFlip(AugmentationContract):
+    cls = kt.augment.RandomFlip
+    arguments = {"horizontal": True, "vertical": True}
+    bad_arguments = [
+        ({"horizontal": False, "vertical": False}, "Received: horizontal=False, vertical=False"),
+    ]
+
+    def test_the_rate_is_the_share_of_images_touched(self):
+        """Here it is the share along each axis, on its own."""
+        image = make_images(count=1)
+        flipped = to_numpy(self.make(rate=0.3)(np.repeat(image, 2000, axis=0)))
+        mirrors = {(0, 0): image, (0, 1): image[:, :, ::-1], (1, 0): image[:, ::-1], (1, 1): image[:, ::-1, ::-1]}
+        for (vertical, horizontal), mirrored in mirrors.items():
+            share = (flipped == mirrored).all((1, 2, 3)).mean()
+            expected = (0.3 if vertical else 0.7) * (0.3 if horizontal else 0.7)
+            assert abs(share - expected) < 4 * np.sqrt(expected * (1 - expected) / 2000)
+
+    @pytest.mark.parametrize(("axes", "mirror"), [({"vertical": False}, (2,)), ({"horizontal": False}, (1,))])
+    def test_one_axis_alone_is_mirrored(self, axes, mirror):
+        images = make_images()
+        flipped = to_numpy(self.make(rate=1.0, **axes)(images))
+        np.testing.assert_array_equal(flipped, np.flip(images, mirror))
+
+    def test_the_default_is_half_of_the_images_left_to_right(self):
+        layer = kt.augment.RandomFlip(seed=1)
+        assert (layer.horizontal, layer.vertical, layer.rate) == (True, False, 0.5)
+
+    def test_masks_are_mirrored_with_their_images(self):
+        images = make_images()
+        batch = self.make()({"images": images, "segmentation_masks": images[..., :1]})
+        np.testing.assert_array_equal(to_numpy(batch["segmentation_masks"]), to_numpy(batch["images"])[..., :1])
+
+    def test_boxes_are_refused_by_name(self):
+        boxes = {"boxes": np.zeros((8, 2, 4), "float32"), "labels": np.zeros((8, 2), "float32")}
+        with pytest.raises(ValueError, match="RandomFlip does not handle `bounding_boxes`"):
+            self.make()({"images": make_images(), "bounding_boxes": boxes})

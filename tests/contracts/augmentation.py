@@ -1,0 +1,433 @@
+"""What every augmentation must do. A trick's test inherits `AugmentationContract` and says how to make its layer."""
+
+import importlib
+import json
+import re
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_tricks as kt
+from tests.golden_values import check_golden
+from tests.running import BACKEND, to_numpy
+
+COUNT, HEIGHT, WIDTH, CLASSES = 8, 12, 10, 8
+
+
+def make_images(dtype: str = "uint8", channels: int = 3, count: int = COUNT) -> np.ndarray:
+    """Images of noise, no two pixels of a batch alike in all channels."""
+    images = np.random.default_rng(1).integers(0, 256, (count, HEIGHT, WIDTH, channels)).astype("uint8")
+    return images.astype(dtype)
+
+
+def make_labels(count: int = COUNT) -> np.ndarray:
+    """A class of its own for each image."""
+    return np.arange(count) % CLASSES
+
+
+def rows(labels: np.ndarray) -> np.ndarray:
+    return np.eye(CLASSES, dtype="float32")[labels]
+
+
+class AugmentationContract:
+    """The tests that every augmentation inherits.
+
+    A subclass sets `cls`, `arguments` (of a layer that visibly changes most images), `bad_arguments` as pairs of the
+    arguments and a piece of the error, and whether it mixes samples.
+    """
+
+    cls: Any
+    arguments: dict[str, Any]
+    bad_arguments: list[tuple[dict[str, Any], str]] = []
+    mixes_samples = False
+
+    def make(self, **changes: Any) -> Any:
+        return self.cls(**({"seed": 3} | self.arguments | changes))
+
+    def tolerance(self) -> dict[str, float]:
+        return {"rtol": 0, "atol": 0} if self.cls.keeps_dtype else {"rtol": 1e-5, "atol": 1e-3}
+
+    def assert_same(self, actual: Any, expected: Any) -> None:
+        np.testing.assert_allclose(
+            to_numpy(actual).astype("float64"), to_numpy(expected).astype("float64"), **self.tolerance()
+        )
+
+    # The numbers
+
+    def test_the_same_seed_gives_the_batch_on_file_on_every_backend(self):
+        images, labels = self.make()((make_images(), make_labels()))
+        values = {"images": to_numpy(images)}
+        if self.mixes_samples:
+            values["labels"] = to_numpy(labels)
+        check_golden(f"augment_{self.cls.__name__}", values)
+
+    def test_the_next_call_draws_anew(self):
+        layer, images = self.make(), make_images()
+        assert not np.array_equal(to_numpy(layer(images)), to_numpy(layer(images)))
+
+    def test_another_seed_or_an_explicit_name_draws_other_numbers(self):
+        images = make_images()
+        results = [to_numpy(self.make(**change)(images)) for change in ({}, {"seed": 4}, {"name": "left"}, {"name": "right"})]
+        for index, result in enumerate(results):
+            assert not any(np.array_equal(result, other) for other in results[:index])
+
+    def test_an_automatic_name_does_not_count(self):
+        self.assert_same(self.make()(make_images()), self.make()(make_images()))
+
+    def test_without_a_seed_every_layer_is_a_stream_of_its_own(self):
+        images = make_images()
+        assert not np.array_equal(to_numpy(self.make(seed=None)(images)), to_numpy(self.make(seed=None)(images)))
+
+    def test_equal_images_are_changed_independently(self):
+        images = np.repeat(make_images(count=1), 64, axis=0)
+        if self.mixes_samples:  # equal partners would hide what was drawn: the labels show it
+            _, labels = self.make(num_classes=64)((images, np.arange(64)))
+            assert len(np.unique(to_numpy(labels).max(1))) > 10
+            return
+        assert len({image.tobytes() for image in to_numpy(self.make()(images))}) > 3
+
+    def test_the_rate_is_the_share_of_images_touched(self):
+        images = np.repeat(make_images(count=2), 300, axis=0)
+        images[::2], images[1::2] = images[0], images[-1]
+        always = self._touched(self.make(rate=1.0), images)
+        sometimes = self._touched(self.make(rate=0.3), images)
+        assert abs(sometimes - 0.3 * always) < 4 * np.sqrt(0.3 * 0.7 / len(images))
+
+    def _touched(self, layer: Any, images: np.ndarray) -> float:
+        changed = to_numpy(layer(images)).astype("float64")
+        return float((np.abs(changed - images).max((1, 2, 3)) > 1e-3).mean())
+
+    def test_switched_off_it_changes_nothing(self):
+        images = make_images()
+        self.assert_same(self.make(rate=0.0)(images), self.make()(images, training=False))
+
+    def test_hooks_are_pure_given_their_params(self):
+        layer, images = self.make(), ops.convert_to_tensor(make_images("float32"))
+        from keras_tricks._core import random
+
+        params = layer.sample(images.shape, random.key((3, 0), (1, 2)))
+        first, second = layer.transform_images(images, params), layer.transform_images(images, params)
+        np.testing.assert_array_equal(to_numpy(first), to_numpy(second))
+
+    # The forms of a batch
+
+    def test_images_alone_pairs_and_dicts_get_the_same_images(self):
+        images, labels = make_images(), make_labels()
+        alone = self.make()(images)
+        pair = self.make()((images, labels))
+        split = self.make()(images, labels)
+        named = self.make()({"images": images, "labels": labels, "file": np.arange(COUNT)})
+        for other in (pair[0], split[0], named["images"]):
+            self.assert_same(other, alone)
+        for other in (split[1], named["labels"]):
+            np.testing.assert_array_equal(to_numpy(other), to_numpy(pair[1]))
+        np.testing.assert_array_equal(to_numpy(named["file"]), np.arange(COUNT))
+        assert isinstance(pair, tuple)
+        assert isinstance(named, dict)
+
+    def test_the_callers_batch_is_never_written_to(self):
+        images, labels = make_images("float32"), make_labels()
+        batch = {"images": images, "labels": labels}
+        kept = {name: part.copy() for name, part in batch.items()}
+        self.make()(batch)
+        assert batch["images"] is images
+        for name, part in kept.items():
+            np.testing.assert_array_equal(batch[name], part)
+
+    def test_one_image_without_a_batch_comes_back_as_one_image(self):
+        image, label = self.make()((make_images()[0], make_labels()[0]))
+        batch = self.make()(make_images()[:1])
+        assert len(image.shape) == 3
+        assert len(label.shape) == (1 if self.mixes_samples else 0)
+        self.assert_same(image, batch[0])
+
+    @pytest.mark.parametrize("shape", [(4, 4), (2, 2, 4, 4, 3)])
+    def test_images_of_the_wrong_rank_are_refused_with_their_shape(self, shape):
+        with pytest.raises(ValueError, match=re.escape(f"Received: {shape}")):
+            self.make()(np.zeros(shape, "uint8"))
+
+    def test_a_dict_without_images_is_refused_with_its_keys(self):
+        with pytest.raises(ValueError, match=r'needs the key "images".*labels'):
+            self.make()({"labels": make_labels()})
+
+    @pytest.mark.parametrize("channels", [1, 4])
+    def test_any_number_of_channels_will_do(self, channels):
+        images = make_images(channels=channels)
+        assert to_numpy(self.make()(images)).shape[-1] == channels
+
+    def test_channels_first_equals_channels_last(self):
+        last = to_numpy(self.make(data_format="channels_last")(make_images()))
+        first = to_numpy(self.make(data_format="channels_first")(make_images().transpose(0, 3, 1, 2)))
+        np.testing.assert_array_equal(first.transpose(0, 2, 3, 1), last)
+
+    # The types
+
+    @pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16", "float32"])
+    def test_the_dtype_is_kept_by_members_that_move_and_the_layers_own_for_those_that_compute(self, dtype):
+        changed = self.make()(ops.cast(ops.convert_to_tensor(make_images()), dtype))
+        assert keras.backend.standardize_dtype(changed.dtype) == (dtype if self.cls.keeps_dtype else "float32")
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+    def test_uint8_and_floats_agree_within_a_level(self, dtype):
+        exact = to_numpy(self.make()(make_images())).astype("float64")
+        changed = to_numpy(self.make()(ops.cast(ops.convert_to_tensor(make_images()), dtype))).astype("float64")
+        assert np.abs(changed - exact).max() <= 1
+
+    @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+    def test_labels_stay_exact_under_mixed_precision(self, policy):
+        layer = self.make(dtype=policy)
+        changed, labels = layer((make_images(), np.arange(COUNT) + (0 if self.mixes_samples else 1000)))
+        expected = make_images().dtype.name if self.cls.keeps_dtype else keras.DTypePolicy(policy).compute_dtype
+        assert keras.backend.standardize_dtype(changed.dtype) == expected
+        if self.mixes_samples:
+            assert keras.backend.standardize_dtype(labels.dtype) == "float32"
+        else:
+            np.testing.assert_array_equal(to_numpy(labels), np.arange(COUNT) + 1000)
+
+    # Where it runs
+
+    def test_at_inference_it_is_the_identity(self):
+        layer, images = self.make(), make_images()
+        changed, labels = layer((images, make_labels()), training=False)
+        assert changed.shape == layer(images).shape
+        if changed.shape == images.shape:
+            np.testing.assert_array_equal(to_numpy(changed), images)
+        np.testing.assert_array_equal(to_numpy(labels), make_labels())
+
+    def test_inference_building_and_saving_do_not_advance_the_stream(self, tmp_path):
+        first, other = self.make(), self.make()
+        other(make_images(), training=False)
+        other.get_config()
+        if not self.mixes_samples:
+            keras.Sequential([keras.Input((HEIGHT, WIDTH, 3)), other]).save(tmp_path / "model.keras")
+        self.assert_same(other(make_images()), first(make_images()))
+
+    def test_a_pipeline_with_unknown_height_and_width_gives_the_eager_batches(self):
+        tf = importlib.import_module("tensorflow")
+        batches = [(make_images(), make_labels()), (make_images()[::-1], make_labels())]
+        spec = (tf.TensorSpec((None, None, None, 3), "uint8"), tf.TensorSpec((None,), "int64"))
+        dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec).map(self.make())
+        eager = self.make()
+        for (images, labels), batch in zip(dataset, batches, strict=True):
+            expected_images, expected_labels = eager(batch)
+            self.assert_same(images.numpy(), expected_images)
+            np.testing.assert_allclose(labels.numpy(), to_numpy(expected_labels), atol=1e-6)
+
+    def test_a_numbered_pipeline_in_parallel_gives_the_eager_batches_and_never_repeats_an_epoch(self):
+        tf = importlib.import_module("tensorflow")
+        images, labels = make_images(count=32), make_labels(32)
+        dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+        dataset = kt.data.augment(dataset, self.make(), num_parallel_calls=4)
+        first, second = ([batch[0].numpy() for batch in dataset] for _ in range(2))
+        eager = self.make()
+        for start, batch in zip(range(0, 32, 4), first, strict=True):
+            self.assert_same(batch, eager((images[start : start + 4], labels[start : start + 4]))[0])
+        assert not all(np.array_equal(one, two) for one, two in zip(first, second, strict=True))
+        assert dataset.cardinality() == 8
+
+    def test_one_compiled_step_of_fit_trains_on_the_eager_batch(self):
+        images, labels = make_images(), make_labels()
+        seen = []
+        trainer = self._trainer(seen)
+        trainer.fit(images, rows(labels), batch_size=COUNT, shuffle=False, epochs=2, verbose=0)
+        expected = kt.augment.Sequence([self.make()])
+        for step in range(2):
+            batch, expected_labels = expected((images, rows(labels)))
+            image_mean, label_spread = seen[step]
+            np.testing.assert_allclose(image_mean, to_numpy(batch).astype("float64").mean(), rtol=1e-4)
+            np.testing.assert_allclose(label_spread, (to_numpy(expected_labels) ** 2).mean(), rtol=1e-4)
+
+    def _trainer(self, seen: list[tuple[float, float]]) -> keras.Model:
+        """A trainer whose metrics after each epoch of one step are the images' mean and the labels' mean square."""
+        height, width = self.make().output_size(HEIGHT, WIDTH)
+        inputs = keras.Input((height, width, 3))
+        kernel = keras.initializers.Constant(1 / 3)
+        mean = keras.layers.GlobalAveragePooling2D()(inputs)
+        outputs = keras.layers.Dense(CLASSES, kernel_initializer=kernel)(mean)
+        trainer = kt.Trainer(keras.Model(inputs, outputs), augment=[self.make()])
+
+        def image_mean(targets: Any, predictions: Any) -> Any:
+            return ops.mean(predictions, axis=-1)
+
+        def label_spread(targets: Any, predictions: Any) -> Any:
+            return ops.mean(ops.square(targets), axis=-1)
+
+        trainer.compile(keras.optimizers.SGD(0.0), "mse", metrics=[image_mean, label_spread])
+
+        class Record(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                seen.append((logs["image_mean"], logs["label_spread"]))
+
+        fit = trainer.fit
+        trainer.fit = lambda *args, **kwargs: fit(*args, callbacks=[Record()], **kwargs)
+        return trainer
+
+    def test_inside_a_model_it_works_on_images_or_says_what_to_use_instead(self, tmp_path):
+        inputs = keras.Input((HEIGHT, WIDTH, 3))
+        if self.mixes_samples:
+            with pytest.raises(ValueError, match=r"keras_tricks\.Trainer"):
+                self.make()(inputs)
+            return
+        layer = self.make()
+        model = keras.Model(inputs, keras.layers.Flatten()(layer(inputs)))
+        model.compile("sgd", "mse")
+        images = make_images("float32")
+        expected = self.make()(images, training=False)
+        np.testing.assert_allclose(
+            model.predict(images, verbose=0), to_numpy(expected).reshape(COUNT, -1), rtol=1e-6
+        )
+        model.fit(images, np.zeros((COUNT, 1)), verbose=0)
+        assert int(to_numpy(layer.stream.state)[1]) == 1
+
+    def test_a_data_loader_with_two_workers_repeats_no_batch(self):
+        data = importlib.import_module("torch.utils.data")
+        if BACKEND != "torch":
+            return  # the objects of the other backends do not survive a fork: tests/data/test_augment.py spawns
+        layer = self.make()
+
+        def collate(items: list[Any]) -> np.ndarray:
+            return to_numpy(layer(np.stack(items)))
+
+        images = np.repeat(make_images(), 2, axis=0)
+        loader = data.DataLoader(list(images), batch_size=8, collate_fn=collate, num_workers=2)
+        batches = [batch.tobytes() for _ in range(2) for batch in loader]
+        assert len(set(batches)) == len(batches) == 4
+
+    def test_a_py_dataset_gets_new_numbers_with_every_batch(self):
+        layer = self.make()
+
+        class Batches(keras.utils.PyDataset):
+            def __len__(self) -> int:
+                return 3
+
+            def __getitem__(self, index: int) -> Any:
+                return layer((make_images(), make_labels()))
+
+        batches = [to_numpy(Batches()[index][0]).tobytes() for index in range(3)]
+        assert len(set(batches)) == 3
+
+    # Saving and arguments
+
+    def test_its_config_makes_the_same_layer(self):
+        layer = self.make(rate=0.9)
+        config = layer.get_config()
+        again = self.cls.from_config(json.loads(json.dumps(config)))
+        assert again.get_config() == config
+        self.assert_same(again(make_images()), layer(make_images()))
+
+    def test_a_saved_trainer_goes_on_with_the_numbers_where_it_was(self, tmp_path):
+        images, labels = make_images(), rows(make_labels())
+        seen, seen_again = [], []
+        self._trainer(seen).fit(images, labels, batch_size=COUNT, shuffle=False, epochs=3, verbose=0)
+        trainer = self._trainer(seen_again)
+        trainer.fit(images, labels, batch_size=COUNT, shuffle=False, epochs=1, verbose=0)
+        trainer.save_weights(tmp_path / "trainer.weights.h5")
+        trainer = self._trainer(seen_again)
+        trainer.load_weights(tmp_path / "trainer.weights.h5")
+        trainer.fit(images, labels, batch_size=COUNT, shuffle=False, epochs=2, verbose=0)
+        np.testing.assert_allclose(seen_again, seen, rtol=1e-5)
+
+    def test_it_is_registered_under_the_packages_name(self):
+        assert keras.saving.get_registered_name(self.cls) == f"keras_tricks>{self.cls.__name__}"
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"rate": 1.2}, r"`rate` must be in \[0, 1\]. Received: rate=1.2"),
+            ({"rate": "often"}, "`rate`"),
+            ({"seed": -1}, "`seed`.*Received: seed=-1"),
+            ({"seed": 0.5}, "`seed`"),
+            ({"data_format": "first"}, "`data_format`.*Received: data_format='first'"),
+            ({"value_range": (1, 0)}, "`value_range`"),
+        ],
+    )
+    def test_a_bad_common_argument_is_named_with_its_value(self, change, message):
+        with pytest.raises(ValueError, match=message):
+            self.make(**change)
+
+    def test_a_bad_argument_of_its_own_is_named_with_its_value(self):
+        assert self.bad_arguments
+        for change, message in self.bad_arguments:
+            with pytest.raises(ValueError, match=message):
+                self.make(**change)
+
+
+class MixingContract(AugmentationContract):
+    """What the members that mix samples must do with labels."""
+
+    mixes_samples = True
+
+    def test_label_rows_sum_to_one(self):
+        _, labels = self.make()((make_images(), make_labels()))
+        np.testing.assert_allclose(to_numpy(labels).sum(1), 1, atol=1e-6)
+
+    def test_class_ids_columns_of_them_and_rows_give_the_same_labels(self):
+        labels = make_labels()
+        results = [to_numpy(self.make()((make_images(), form))[1]) for form in (labels, labels[:, None], rows(labels))]
+        for result in results[1:]:
+            np.testing.assert_allclose(result, results[0], atol=1e-7)
+
+    def test_integer_labels_need_the_number_of_classes(self):
+        with pytest.raises(ValueError, match="needs `num_classes`"):
+            self.make(num_classes=None)((make_images(), make_labels()))
+
+    @pytest.mark.parametrize("wrong", [-1, CLASSES])
+    def test_labels_out_of_range_are_an_error_where_their_values_are_known(self, wrong):
+        labels = make_labels()
+        labels[2] = wrong
+        with pytest.raises(ValueError, match=rf"num_classes={CLASSES}.*Received: labels {wrong}"):
+            self.make()((make_images(), labels))
+        trainer = kt.Trainer(keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(CLASSES)]), [self.make()])
+        trainer.compile("sgd", kt.losses.Crossentropy(from_logits=True))
+        with pytest.raises(ValueError, match=f"Received: labels {wrong}"):
+            trainer.fit(make_images(), labels, verbose=0)
+
+    def test_a_label_out_of_range_is_a_row_of_zeros_in_compiled_code(self):
+        layer = self.make()
+        np.testing.assert_array_equal(
+            to_numpy(layer.soft_rows(ops.convert_to_tensor(np.array([1, -1, CLASSES])))),
+            np.stack([rows(1), np.zeros(CLASSES), np.zeros(CLASSES)]),
+        )
+
+    @pytest.mark.parametrize("labels", [np.zeros(COUNT, "float32"), np.zeros((COUNT, 1), "float32")])
+    def test_numbers_without_a_class_axis_are_refused(self, labels):
+        with pytest.raises(ValueError, match=re.escape(f"Received: labels of shape {labels.shape}")):
+            self.make()((make_images(), labels))
+
+    def test_rows_of_another_number_of_classes_are_refused(self):
+        with pytest.raises(ValueError, match=f"num_classes={CLASSES} entries"):
+            self.make()((make_images(), np.ones((COUNT, 3), "float32")))
+
+    def test_a_batch_of_one_passes_unchanged(self):
+        images, labels = self.make()((make_images()[:1], make_labels()[:1]))
+        np.testing.assert_array_equal(to_numpy(images), make_images()[:1])
+        np.testing.assert_allclose(to_numpy(labels), rows(make_labels()[:1]), atol=1e-7)
+
+    def test_no_sample_is_its_own_partner(self):
+        layer = self.make()
+        images = make_images()
+        for count in (2, 3, COUNT):
+            labels = to_numpy(layer((images[:count], make_labels()[:count]))[1])
+            params = [layer.draw_partner(count, _key(call)) for call in range(20)]
+            partners = np.stack([to_numpy(partner) for partner in params])
+            assert (partners != np.arange(count)).all()
+            assert labels.shape == (count, CLASSES)
+        assert len(np.unique(partners[:, 0])) > 3
+
+    def test_sample_weights_mix_such_that_the_weighted_loss_does(self):
+        weights = np.linspace(0, 3, COUNT).astype("float32")
+        _, plain = self.make()((make_images(), make_labels()))
+        _, weighted, mixed_weights = self.make()((make_images(), make_labels(), weights))
+        # Each row of a diagonal label matrix shows the shares of the sample and of its partner.
+        expected = to_numpy(plain) * weights[None, :]
+        np.testing.assert_allclose(to_numpy(weighted) * to_numpy(mixed_weights)[:, None], expected, atol=1e-6)
+        np.testing.assert_allclose(to_numpy(weighted).sum(1), 1, atol=1e-6)
+
+
+def _key(call: int) -> Any:
+    from keras_tricks._core import random
+
+    return random.key((5, call), (1, 2))
