@@ -187,7 +187,7 @@ def untested_tricks(root: Path) -> list[str]:
 
 
 def unexported_tricks(root: Path) -> list[str]:
-    """Each trick's file is named on exactly one import line of its family, where its result type may stand beside it."""
+    """Each trick's file is named on exactly one import line of its family; its result type may stand beside it."""
     found = []
     for trick in tricks(root):
         module = f"{PACKAGE}.{trick.parent.name}.{trick.stem}"
