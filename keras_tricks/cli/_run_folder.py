@@ -7,6 +7,8 @@ import json
 import os
 import pathlib
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -104,14 +106,17 @@ class RunFolder:
         """The state after the last finished epoch, and a row of metrics for each; both empty if none is finished."""
         if not self.checkpoint.exists():
             return [], []
-        with np.load(self.checkpoint, allow_pickle=False) as file:
-            rows = json.loads(str(file["rows"]))
-            return [file[f"state_{index}"] for index in range(len(file.files) - 1)], rows
+        try:
+            with self.checkpoint.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                rows = json.loads(str(file["rows"]))
+                return [file[f"state_{index}"] for index in range(len(file.files) - 1)], rows
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise CommandError(f"{self.checkpoint} is damaged ({error}); the run cannot be resumed.") from error
 
     def write_checkpoint(self, state: Sequence[np.ndarray], rows: Sequence[Mapping[str, float]]) -> None:
         """Stores the state after an epoch, and only then shows its row in `metrics.csv`."""
         with replacing(self.checkpoint) as path:
-            arrays = {f"state_{index}": array for index, array in enumerate(state)}
+            arrays: dict[str, Any] = {f"state_{index}": array for index, array in enumerate(state)}
             np.savez(path, rows=np.array(json.dumps(rows)), **arrays)
         self.write_metrics(rows)
 

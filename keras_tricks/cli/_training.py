@@ -32,8 +32,8 @@ def train(settings: Settings, folder: RunFolder | None, began_with: dict[str, An
     console = Console(highlight=False, soft_wrap=True)
     data = _load(settings, console)
     config = _describe(settings, data)
+    folder = folder or RunFolder.next_free(pathlib.Path("runs"), data.name)
     if began_with is None:
-        folder = folder or RunFolder.next_free(pathlib.Path("runs"), data.name)
         folder.begin(config)
     elif began_with["data"] != config["data"]:
         raise CommandError(f"The images in {settings.dataset} are not those that the run in {folder.path} began with.")
@@ -55,7 +55,7 @@ class _Run:
         self.data = data
         self.folder = folder
         self.console = console
-        self.rows: list[dict[str, float]] = []
+        self.state, self.rows = folder.read_checkpoint()
         self.average = kt.callbacks.EvaluateWithAverage() if settings.average else None
 
     def prepare(self) -> None:
@@ -65,9 +65,8 @@ class _Run:
         self.model = _models.build(settings.model, data.x_train.shape[1:], data.num_classes, settings.seed)
         self.trainer = kt.Trainer(self.model, augment=self._augmentations())
         self._compile()
-        state, self.rows = self.folder.read_checkpoint()
         if self.rows:
-            self._restore(state)
+            self._restore(self.state)
             self.console.print(f"Resuming {self.folder.path} after epoch {len(self.rows)} of {settings.epochs}.")
         # The run may have died between a checkpoint and its row.
         self.folder.write_metrics(self.rows)
@@ -201,11 +200,11 @@ class _EpochKeeper(keras.callbacks.Callback):
         self.progress.advance(self.task)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        row = {
+        row: dict[str, float] = {
             "epoch": epoch + 1,
             "seconds": round(time.perf_counter() - self.began, 3),
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
-            **{name: float(value) for name, value in logs.items()},
+            **{name: float(value) for name, value in (logs or {}).items()},
         }
         self.run.keep(row)
         self.progress.console.print(
@@ -241,7 +240,7 @@ def _describe(settings: Settings, data: kt.data.ImageDataset) -> dict[str, Any]:
     """What `config.json` says."""
     digest = hashlib.blake2b(digest_size=16)
     for array in (data.x_train, data.y_train, data.x_test, data.y_test):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return {
         "settings": dataclasses.asdict(settings),
         "data": {

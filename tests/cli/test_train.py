@@ -238,6 +238,11 @@ class TestResume:
         )
         assert "are not those" in error_of(capsys, "--out", tmp_path / "run", "--resume")
 
+    def test_is_refused_when_the_checkpoint_is_damaged(self, finished, tmp_path, capsys):
+        for name in ("config.json", "checkpoint.npz"):
+            (tmp_path / name).write_bytes((finished[0] / name).read_bytes()[:9000])
+        assert "checkpoint.npz is damaged" in error_of(capsys, "--out", tmp_path, "--resume")
+
     def test_is_refused_when_the_configuration_is_damaged(self, tmp_path, capsys):
         (tmp_path / "config.json").write_text("{")
         assert "is damaged" in error_of(capsys, "--out", tmp_path, "--resume")
