@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_tricks._core import host
@@ -13,7 +14,7 @@ Tensor = Any
 def class_ids(y_true: Tensor, y_pred: Tensor) -> Tensor | None:
     """Class ids of shape `y_pred.shape[:-1]`, as wide integers; None if `y_true` holds a row for each prediction.
 
-    Both are tensors. Ids are integers with one entry for each row of `y_pred`, with or without a last axis of 1; rows
+    Ids are integers with one entry for each row of `y_pred`, with or without a last axis of 1; rows
     have the shape of `y_pred`. Anything else is refused.
     """
     expected, shape = tuple(y_pred.shape), tuple(y_true.shape)
@@ -31,8 +32,9 @@ def class_ids(y_true: Tensor, y_pred: Tensor) -> Tensor | None:
             "Targets must be integer class ids of shape `y_pred.shape[:-1]` (or with a last axis of 1), or soft rows "
             f"of the shape of `y_pred`. Received: y_true of shape {shape} and type {dtype}, y_pred of shape {expected}"
         )
-    ids = y_true if without_axis == shape else ops.squeeze(y_true, axis=-1)
-    return ops.cast(ids, "int64" if dtype == "int64" else "int32")
+    # No cast to int64 of what is not int64 already: JAX would warn that it has none.
+    ids = ops.cast(y_true, "int64" if dtype == "int64" and not isinstance(y_true, np.ndarray) else "int32")
+    return ids if without_axis == shape else ops.squeeze(ids, axis=-1)
 
 
 def rows(y_true: Tensor, y_pred: Tensor, dtype: str) -> Tensor:
@@ -47,6 +49,14 @@ def rows(y_true: Tensor, y_pred: Tensor, dtype: str) -> Tensor:
     _check_range(y_true, classes)
     # By comparison: `ops.one_hot` raises on torch, and kills the CUDA context, where an id is out of range.
     return ops.cast(ops.equal(ids[..., None], ops.arange(classes, dtype=ids.dtype)), dtype)
+
+
+def as_array(values: Any) -> Any:
+    """`values` with a shape and a dtype: a tensor or array as it is, numbers and lists as a NumPy array.
+
+    Nothing becomes a tensor before its type is named: under floatx "bfloat16", Keras on JAX turns integers into floats.
+    """
+    return values if hasattr(values, "shape") and hasattr(values, "dtype") else np.asarray(values)
 
 
 def at_least_float32(dtype: str) -> str:

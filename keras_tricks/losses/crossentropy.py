@@ -94,4 +94,4 @@ class Crossentropy(Configured, keras.losses.Loss):
         return ops.log(ops.clip(probabilities, epsilon, 1.0 - epsilon))
 
     def _rows(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return targets.rows(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred), self.dtype)
+        return targets.rows(targets.as_array(y_true), targets.as_array(y_pred), self.dtype)

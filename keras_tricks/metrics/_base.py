@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_tricks._core import targets
 
@@ -38,4 +37,4 @@ class MeanOverSamples(keras.metrics.MeanMetricWrapper):
         return keras.metrics.Mean.get_config(self)
 
     def _values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return self.values(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred))
+        return self.values(targets.as_array(y_true), targets.as_array(y_pred))
