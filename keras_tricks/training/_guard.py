@@ -20,15 +20,21 @@ class StepGuard:
 
     def __init__(self) -> None:
         self.newest: Any = None
+        self.holders: Callable[[], list[list[Any]]] = list
         self.in_step = False
         self.interrupt: Callable[[], Any] | None = None
         self.watching = False
 
-    def wrap(self, function: Callable[..., Any], steps_per_execution: int) -> Callable[..., Any]:
-        """`function(state, iterator) -> (outputs, state)`, remembered and not to be interrupted between the two."""
+    def wrap(
+        self, function: Callable[..., Any], holders: Callable[[], list[list[Any]]], steps_per_execution: int
+    ) -> Callable[..., Any]:
+        """`function(state, iterator) -> (outputs, state)`, remembered and not to be interrupted between the two.
+
+        `holders()` are the lists of variables that hold the parts of the state while no loop runs.
+        """
 
         def step(state: Any, iterator: Iterator[Any]) -> tuple[Any, Any]:
-            self.newest = state if self.watching else None
+            self.newest, self.holders = (state if self.watching else None), holders
             self.raise_interrupt()
             # Loading may take long and may fail: the state is safe while it does.
             batches = list(itertools.islice(iterator, steps_per_execution))
@@ -45,7 +51,7 @@ class StepGuard:
         return step
 
     @contextlib.contextmanager
-    def watch(self, model: keras.Model, variable_lists: Callable[[], list[list[Any]]]) -> Iterator[None]:
+    def watch(self, model: keras.Model) -> Iterator[None]:
         """The outermost loop of `model`: whatever ends it, the variables hold their newest values afterwards."""
         if self.watching:
             yield
@@ -56,7 +62,7 @@ class StepGuard:
                 yield
             self.raise_interrupt()
         except BaseException as error:
-            self._restore(model, variable_lists)
+            self._restore(model)
             interrupt = _interrupt_behind(error)
             if interrupt is not None and interrupt is not error:
                 raise interrupt from None
@@ -90,7 +96,7 @@ class StepGuard:
         finally:
             signal.signal(signal.SIGINT, previous)
 
-    def _restore(self, model: keras.Model, variable_lists: Callable[[], list[list[Any]]]) -> None:
+    def _restore(self, model: keras.Model) -> None:
         # The property `model` of a callback makes Keras put back what it still holds itself.
         probe = keras.callbacks.Callback()
         probe.set_model(model)
@@ -98,7 +104,7 @@ class StepGuard:
             _ = probe.model
         if self.newest is None:
             return
-        for variables, values in zip(variable_lists(), self.newest, strict=True):
+        for variables, values in zip(self.holders(), self.newest, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 if _is_lost(variable) and not value.is_deleted():
                     variable.assign(value)

@@ -17,7 +17,7 @@ class StatefulStep:
         """One update from one batch, augmented first."""
         return super().train_step(self.augment_data(data))  # type: ignore[misc, attr-defined]
 
-    def weights_kept(self, *variable_lists: str) -> contextlib.AbstractContextManager[None]:
+    def weights_kept(self) -> contextlib.AbstractContextManager[None]:
         """Here a loop that ends by an exception cannot lose the variables."""
         return contextlib.nullcontext()
 
@@ -26,6 +26,8 @@ class StatelessStep:
     """JAX: the step is a function of the variables' values, which it gives back."""
 
     _guard: StepGuard
+    optimizer: keras.optimizers.Optimizer
+    steps_per_execution: int
 
     def train_step(self, state: Any, data: Any) -> Any:
         """One update from one batch, augmented first."""
@@ -38,30 +40,31 @@ class StatelessStep:
 
     def make_train_function(self, force: bool = False) -> None:
         """As Keras', guarded."""
-        self._make_guarded("train", force)
+        self._make_guarded("train", ("trainable", "non_trainable", "optimizer", "metrics"), force)
 
     def make_test_function(self, force: bool = False) -> None:
         """As Keras', guarded."""
-        self._make_guarded("test", force)
+        self._make_guarded("test", ("trainable", "non_trainable", "metrics"), force)
 
     def make_predict_function(self, force: bool = False) -> None:
         """As Keras', guarded."""
-        self._make_guarded("predict", force)
+        self._make_guarded("predict", ("trainable", "non_trainable"), force)
 
-    def weights_kept(self, *variable_lists: str) -> contextlib.AbstractContextManager[None]:
-        """While it lasts, no exception and no interrupt loses the variables in the lists of these names."""
+    def weights_kept(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, no exception and no interrupt loses the variables."""
+        return self._guard.watch(self)
 
-        def variables(name: str) -> list[Any]:
-            return self.optimizer.variables if name == "optimizer" else getattr(self, f"{name}_variables")
-
-        return self._guard.watch(self, lambda: [variables(name) for name in variable_lists])
-
-    def _make_guarded(self, name: str, force: bool) -> None:
+    def _make_guarded(self, name: str, state: tuple[str, ...], force: bool) -> None:
         made_anew = force or getattr(self, f"{name}_function") is None
         getattr(super(), f"make_{name}_function")(force)
-        if made_anew:
-            function = getattr(self, f"{name}_function")
-            setattr(self, f"{name}_function", self._guard.wrap(function, self.steps_per_execution))  # type: ignore[attr-defined]
+        if not made_anew:
+            return
+
+        def holders() -> list[list[Any]]:
+            return [self.optimizer.variables if part == "optimizer" else getattr(self, f"{part}_variables") for part in state]
+
+        function = getattr(self, f"{name}_function")
+        setattr(self, f"{name}_function", self._guard.wrap(function, holders, self.steps_per_execution))
 
 
 AugmentedStep: type = StatelessStep if keras.backend.backend() == "jax" else StatefulStep

@@ -101,17 +101,17 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
                 layer.check_labels(y)
                 if layer.mixes_samples:
                     break
-        with self.weights_kept("trainable", "non_trainable", "optimizer", "metrics"):
+        with self.weights_kept():
             return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`."""
-        with self.weights_kept("trainable", "non_trainable", "metrics"):
+        with self.weights_kept():
             return super().evaluate(*args, **kwargs)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.predict`."""
-        with self.weights_kept("trainable", "non_trainable"):
+        with self.weights_kept():
             return super().predict(*args, **kwargs)
 
     @property

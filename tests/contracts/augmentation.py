@@ -265,20 +265,21 @@ class AugmentationContract:
         trainer.fit = lambda *args, **kwargs: fit(*args, callbacks=[Record()], **kwargs)
         return trainer
 
-    def test_inside_a_model_it_works_on_images_or_says_what_to_use_instead(self, tmp_path):
+    def test_inside_a_model_it_works_on_images_or_says_what_to_use_instead(self):
         inputs = keras.Input((HEIGHT, WIDTH, 3))
         if self.mixes_samples:
             with pytest.raises(ValueError, match=r"keras_tricks\.Trainer"):
                 self.make()(inputs)
             return
         layer = self.make()
-        model = keras.Model(inputs, keras.layers.Flatten()(layer(inputs)))
-        model.compile("sgd", "mse")
+        flat = keras.layers.Flatten()(layer(inputs))
         images = make_images("float32")
         expected = self.make()(images, training=False)
         np.testing.assert_allclose(
-            model.predict(images, verbose=0), to_numpy(expected).reshape(COUNT, -1), rtol=1e-6
+            keras.Model(inputs, flat).predict(images, verbose=0), to_numpy(expected).reshape(COUNT, -1), rtol=1e-6
         )
+        model = keras.Model(inputs, keras.layers.Dense(1)(flat))
+        model.compile("sgd", "mse")
         model.fit(images, np.zeros((COUNT, 1)), verbose=0)
         assert int(to_numpy(layer.stream.state)[1]) == 1
 
