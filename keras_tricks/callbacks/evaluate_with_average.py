@@ -1,0 +1,183 @@
+"""Validation, prediction and checkpoints with the average of the weights."""
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+from keras_tricks._core import averaging, checks
+from keras_tricks._core.config import Configured
+
+
+class EvaluateWithAverage(Configured, keras.callbacks.Callback):
+    """Validates, predicts and saves with the average that the optimizer keeps, and trains on with the raw weights.
+
+    In `fit`, the model holds the average (weights and BatchNorm statistics) from the start of validation, or else the
+    end of the epoch, until the next epoch begins: what other callbacks do at an epoch's end, they do with the average.
+    So `ModelCheckpoint` saves, and `EarlyStopping(restore_best_weights=True)` restores, what was monitored. Put it
+    first in the list of callbacks; behind it the end of an epoch without validation is seen with the average as well.
+    A model saved while it holds the average carries the raw weights in its optimizer: loaded it predicts with the
+    average, and `fit` with this callback goes on from the raw weights, bit for bit.
+
+    In `evaluate(..., callbacks=[...])` and `predict(..., callbacks=[...])` the model holds the average meanwhile, and
+    around anything else `with callback.averaged(model):` does the same.
+
+    The raw weights come back by copy, bit for bit, also when validation raises or is interrupted, or training is
+    stopped. After an error that Keras lets no callback see (in another callback at the end of an epoch, or in
+    `evaluate` and `predict` called by hand), they are back in a `kt.Trainer` at once; in a plain model when it is next
+    used with this callback, or by `callback.give_back(model)`.
+
+    Helps when: the optimizer is, or wraps, `kt.optimizers.WeightAverage`; without this callback nothing sees the
+    average. Cost: the weights are copied to the host and back once per validation. The statistics are averaged inside
+    the compiled step; on JAX the model's `train_step` is wrapped for that.
+
+    Args:
+        final: What the model holds after `fit`: the `"raw"` weights, or the `"average"` (the next `fit` with this
+            callback still goes on from the raw ones).
+
+    Raises:
+        ValueError: if `final` is neither, or the model's optimizer keeps no average.
+
+    Example:
+        ```python
+        model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)])
+        model.compile(kt.optimizers.WeightAverage("adam"), "mse")
+        x, y = np.ones((8, 4)), np.ones((8, 1))
+        model.fit(x, y, validation_data=(x, y), callbacks=[kt.callbacks.EvaluateWithAverage()], verbose=0)
+        ```
+    """
+
+    def __init__(self, final: str = "raw"):
+        super().__init__()
+        self.final = checks.one_of("final", final, ("raw", "average"))
+        self._in_fit = False
+        self._swapped = False
+
+    def set_model(self, model: keras.Model) -> None:
+        """Finds the optimizer that keeps the average, and ends what an earlier run has left undone."""
+        super().set_model(model)
+        self._in_fit = False
+        _keeper(model)
+        if self._swapped:
+            self._give_back()
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Has the statistics averaged, and goes on from the raw weights of a model that was saved with the average."""
+        self._in_fit = True
+        model = self.model
+        news = _keeper(model).follow(averaging.statistics(model))
+        if not getattr(model, "averages_statistics", False):
+            if keras.backend.backend() == "jax":
+                model.train_step = _averaging_statistics(model, model.train_step)
+            model.averages_statistics = news = True
+        if news:
+            model.make_train_function(force=True)
+        for name in ("evaluate", "predict"):
+            setattr(model, name, _giving_back_on_error(model, getattr(model, name)))
+        self._give_back()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Gives the raw weights back, to be trained."""
+        self._give_back()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Puts the average in, for the callbacks that follow."""
+        self._swap_in()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Leaves the model as `final` says."""
+        self._in_fit = False
+        for name in ("evaluate", "predict"):
+            if name in vars(self.model):
+                delattr(self.model, name)
+        self._give_back()
+        if self.final == "average":
+            _swap_in(self.model)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Puts the average in."""
+        self._swap_in()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        """Gives the raw weights back, or in `fit` leaves that to the next epoch."""
+        if self._swapped and not self._in_fit:
+            self._give_back()
+
+    on_predict_begin = on_test_begin
+    on_predict_end = on_test_end
+
+    @contextlib.contextmanager
+    def averaged(self, model: keras.Model) -> Iterator[None]:
+        """Within it, `model` holds the average."""
+        swapped = _swap_in(model)
+        try:
+            yield
+        finally:
+            if swapped:
+                _keeper(model).give_back()
+
+    def give_back(self, model: keras.Model) -> None:
+        """Puts the raw weights back into `model`, if it holds the average."""
+        _keeper(model).give_back()
+
+    def _swap_in(self) -> None:
+        self._swapped = _swap_in(self.model) or self._swapped
+
+    def _give_back(self) -> None:
+        # By the property `model`, JAX's loop stores the values it holds: now, and not over these later.
+        _keeper(self.model).give_back()
+        self._swapped = False
+
+
+def _keeper(model: keras.Model) -> Any:
+    keeper = averaging.find_keeper(getattr(model, "optimizer", None))
+    if keeper is None:
+        raise ValueError(
+            "EvaluateWithAverage needs an optimizer that keeps an average, such as "
+            "`kt.optimizers.WeightAverage(optimizer)`. Received: a model compiled with "
+            f"optimizer={getattr(model, 'optimizer', None)!r}"
+        )
+    return keeper
+
+
+def _swap_in(model: keras.Model) -> bool:
+    """Puts the average into the model; whether that was news."""
+    keeper, statistics = _keeper(model), averaging.statistics(model)
+    if keeper.swapped:
+        return False
+    if keeper.statistics_shapes:
+        keeper.follow(statistics)
+    elif statistics and keeper.built and int(keras.ops.convert_to_tensor(keeper.updates)):
+        warnings.warn(
+            f"The weights were averaged and the {len(statistics)} statistics of BatchNorm (or other weights that no "
+            "gradient trains) were not: the average is evaluated with the raw ones. Give `fit` the callback "
+            "EvaluateWithAverage, and they are averaged too.",
+            stacklevel=3,
+        )
+    keeper.swap_in()
+    return True
+
+
+def _averaging_statistics(model: keras.Model, train_step: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(train_step)
+    def wrapped(state: Any, data: Any) -> Any:
+        logs, state = train_step(state, data)
+        return logs, averaging.after_jax_step(model, state)
+
+    return wrapped
+
+
+def _giving_back_on_error(model: keras.Model, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras tells callbacks when `evaluate` or `predict` begins and ends, and not when it fails."""
+    method = getattr(method, "unguarded", method)  # an earlier `fit` ended by an error and left its own in place
+
+    @functools.wraps(method)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with averaging.given_back_on_error(model):
+            return method(*args, **kwargs)
+
+    wrapped.unguarded = method
+    return wrapped

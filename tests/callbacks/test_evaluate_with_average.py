@@ -1,0 +1,226 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_tricks._core import averaging
+from keras_tricks.callbacks import EvaluateWithAverage
+from keras_tricks.optimizers import OptimizerWrapper, WeightAverage
+from keras_tricks.training import Trainer
+from tests.contracts.callback import CallbackContract, Failing, RawWeights
+from tests.contracts.optimizer import X, Y, assert_equal, fit, numbers, small_model
+from tests.optimizers.test_weight_average import exponential_average
+
+
+def averaging_model(inner=None, decay=0.9, **compile_arguments) -> keras.Model:
+    return small_model(WeightAverage(inner or keras.optimizers.Adam(0.05), decay=decay), **compile_arguments)
+
+
+def expected_average(batches, decay=0.9) -> list[np.ndarray]:
+    """The EMA of each weight over the recorded batches, in float64."""
+    return [
+        np.array(exponential_average([w.astype("float64") for w in series], decay)[-1])
+        for series in zip(*batches, strict=True)
+    ]
+
+
+class TestEvaluateWithAverage(CallbackContract):
+    cls = EvaluateWithAverage
+    arguments = {"final": "average"}
+    bad_arguments = [("final", "best"), ("final", None)]
+
+    def make_model(self):
+        return averaging_model()
+
+    @pytest.mark.parametrize("jit_compile", [False, True])
+    def test_the_end_of_an_epoch_sees_the_average_of_weights_and_statistics(self, jit_compile, backend):
+        if backend == "torch" and jit_compile:
+            pytest.skip("torch's compiler takes half a minute")
+        model, record = averaging_model(jit_compile=jit_compile), RawWeights()
+        fit(model, 3, callbacks=[EvaluateWithAverage(), record])
+        for epoch, seen in enumerate(record.epochs):
+            assert_equal(seen, expected_average(record.batches[: 2 * epoch + 2]), rtol=1e-5, atol=1e-6)
+        assert_equal(model.get_weights(), record.batches[-1])
+
+    def test_validation_is_an_evaluation_of_the_average(self):
+        model, record = averaging_model(), RawWeights()
+        history = fit(model, 2, validation_data=(X, Y), callbacks=[EvaluateWithAverage(), record]).history
+        raw_loss = model.evaluate(X, Y, verbose=0)
+        model.set_weights(record.epochs[-1])
+        np.testing.assert_allclose(history["val_loss"][-1], model.evaluate(X, Y, verbose=0), rtol=1e-6)
+        assert abs(history["val_loss"][-1] - raw_loss) > 1e-3
+
+    def test_standing_last_it_still_shows_other_callbacks_the_average_after_a_validation(self):
+        model, record = averaging_model(), RawWeights()
+        fit(model, 2, validation_data=(X, Y), callbacks=[record, EvaluateWithAverage()])
+        assert_equal(record.epochs[-1], expected_average(record.batches), rtol=1e-5, atol=1e-6)
+
+    def test_evaluate_and_predict_by_hand_use_the_average(self):
+        model, record = averaging_model(), RawWeights()
+        fit(model, 2, callbacks=[EvaluateWithAverage(), record])
+        with EvaluateWithAverage().averaged(model):
+            assert_equal(model.get_weights(), record.epochs[-1])
+            predictions, loss = model.predict(X, verbose=0), model.evaluate(X, Y, verbose=0)
+        assert_equal(model.get_weights(), record.batches[-1])
+        assert_equal(model.predict(X, verbose=0, callbacks=[EvaluateWithAverage()]), predictions)
+        assert model.evaluate(X, Y, verbose=0, callbacks=[EvaluateWithAverage()]) == loss
+        assert np.abs(model.predict(X, verbose=0) - predictions).max() > 1e-3
+
+    @pytest.mark.parametrize("first", [True, False])
+    def test_early_stopping_restores_what_it_monitored(self, first):
+        model = averaging_model(keras.optimizers.SGD(0.2))
+        stopping = keras.callbacks.EarlyStopping(patience=99, restore_best_weights=True)
+        callbacks = [EvaluateWithAverage(), stopping] if first else [stopping, EvaluateWithAverage()]
+        history = fit(model, 4, validation_data=(X, Y), callbacks=callbacks).history
+        np.testing.assert_allclose(model.evaluate(X, Y, verbose=0), min(history["val_loss"]), rtol=1e-6)
+
+    def test_a_checkpoint_holds_the_average_and_goes_on_from_the_raw_weights(self, tmp_path):
+        straight, stopped, record = averaging_model(), averaging_model(), RawWeights()
+        fit(straight, 4, validation_data=(X, Y), callbacks=[EvaluateWithAverage()])
+        checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
+        fit(stopped, 2, validation_data=(X, Y), callbacks=[EvaluateWithAverage(), checkpoint, record])
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        assert_equal(loaded.get_weights(), record.epochs[-1])
+        loaded.evaluate(X, Y, verbose=0, callbacks=[EvaluateWithAverage()])
+        assert_equal(loaded.get_weights(), record.epochs[-1])
+        fit(loaded, 2, validation_data=(X, Y), callbacks=[EvaluateWithAverage()])
+        assert_equal(loaded.get_weights(), straight.get_weights())
+        assert_equal(numbers(loaded.optimizer.variables), numbers(straight.optimizer.variables))
+
+    def test_a_checkpoint_trained_on_without_it_keeps_what_it_learns(self, tmp_path):
+        model = averaging_model()
+        fit(model, 2, callbacks=[EvaluateWithAverage(), keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")])
+        loaded, record = keras.models.load_model(tmp_path / "model.keras"), RawWeights()
+        fit(loaded, callbacks=[record])
+        assert_equal(loaded.get_weights(), record.batches[-1])
+        fit(loaded, callbacks=[EvaluateWithAverage(), record])
+        assert_equal(loaded.get_weights(), record.batches[-1])
+
+    def test_backup_and_restore_resumes_bit_for_bit(self, tmp_path):
+        straight, stopped, resumed = averaging_model(), averaging_model(), averaging_model()
+        fit(straight, 3, callbacks=[EvaluateWithAverage()])
+        backup = [EvaluateWithAverage(), keras.callbacks.BackupAndRestore(tmp_path / "backup")]
+
+        class Crash(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 2:
+                    raise RuntimeError("crash")
+
+        with pytest.raises(RuntimeError, match="crash"):
+            fit(stopped, 3, callbacks=[*backup, Crash()])
+        fit(resumed, 3, callbacks=[EvaluateWithAverage(), keras.callbacks.BackupAndRestore(tmp_path / "backup")])
+        assert_equal(resumed.get_weights(), straight.get_weights())
+        assert_equal(numbers(resumed.optimizer.variables), numbers(straight.optimizer.variables))
+
+    def test_final_average_stays_in_the_model_after_fit(self):
+        model, record = averaging_model(), RawWeights()
+        fit(model, 2, callbacks=[EvaluateWithAverage(final="average"), record])
+        assert_equal(model.get_weights(), record.epochs[-1])
+
+    def test_an_error_of_another_callback_is_made_good_at_the_next_use(self):
+        model, record, callback = averaging_model(), RawWeights(), EvaluateWithAverage()
+        with pytest.raises(OSError, match="on purpose"):
+            fit(model, callbacks=[callback, record, Failing("on_epoch_end", OSError)])
+        callback.give_back(model)
+        assert_equal(model.get_weights(), record.batches[-1])
+        with pytest.raises(OSError, match="on purpose"):
+            fit(model, callbacks=[callback, record, Failing("on_epoch_end", OSError)])
+        model.evaluate(X, Y, verbose=0, callbacks=[callback])
+        assert_equal(model.get_weights(), record.batches[-1])
+
+    def test_an_error_in_the_data_of_validation_gives_the_weights_back(self):
+        class Broken(keras.utils.PyDataset):
+            def __len__(self):
+                return 3
+
+            def __getitem__(self, index):
+                if index == 1:
+                    raise OSError("disk")
+                return X[:4], Y[:4]
+
+        model, record = averaging_model(), RawWeights()
+        with pytest.raises(OSError, match="disk"):
+            fit(model, validation_data=Broken(workers=0), callbacks=[EvaluateWithAverage(), record])
+        assert_equal(model.get_weights(), record.batches[-1])
+
+    def test_swaps_by_copy_where_adding_and_subtracting_would_round(self):
+        model = averaging_model(keras.optimizers.SGD(1e-9))
+        fit(model, callbacks=[EvaluateWithAverage()])
+        kernel, average = model.optimizer.average[0]
+        kernel.assign(np.full(kernel.shape, 1e-4, "float32"))
+        average.assign(np.full(kernel.shape, 1e3, "float32"))
+        model.predict(X, verbose=0, callbacks=[EvaluateWithAverage()])
+        assert_equal(numbers([kernel, average]), [np.full((4, 3), 1e-4, "float32"), np.full((4, 3), 1e3)])
+
+    def test_statistics_wait_for_the_update_under_gradient_accumulation(self):
+        model, record = averaging_model(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), RawWeights()
+        fit(model, 3, callbacks=[EvaluateWithAverage(), record])
+        assert_equal(record.epochs[-1], expected_average(record.batches[1::2]), rtol=1e-5, atol=1e-6)
+
+    def test_works_inside_another_wrapper_and_under_loss_scaling(self):
+        keras.config.set_dtype_policy("mixed_float16")
+        optimizer = OptimizerWrapper(WeightAverage(keras.optimizers.SGD(0.05), decay=0.9))
+        model, record = small_model(keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0)), RawWeights()
+        infinite = np.array([1.0] * 15 + [np.inf], "float32")  # each epoch's second batch has no finite gradient
+        callbacks = [EvaluateWithAverage(), record]
+        fit(model, 3, sample_weight=infinite, validation_data=(X, Y), callbacks=callbacks)
+        updates = record.batches[::2]
+        assert_equal([batch[0] for batch in record.batches[1::2]], [batch[0] for batch in updates])
+        assert_equal(record.epochs[-1], expected_average(updates), rtol=1e-5, atol=1e-6)
+        assert_equal(model.get_weights(), record.batches[-1])
+
+    def test_works_inside_the_trainer(self):
+        trainer, record = Trainer(averaging_model()), RawWeights()
+        trainer.compile(WeightAverage(keras.optimizers.Adam(0.05), decay=0.9), "mse")
+        fit(trainer, 2, validation_data=(X, Y), callbacks=[EvaluateWithAverage(), record])
+        floats = [index for index, weight in enumerate(trainer.weights) if "float" in weight.dtype]
+        seen, batches = record.epochs[-1], [[weights[index] for index in floats] for weights in record.batches]
+        assert_equal([seen[index] for index in floats], expected_average(batches), rtol=1e-5, atol=1e-6)
+        assert_equal(trainer.get_weights(), record.batches[-1])
+
+    @pytest.mark.parametrize("at", ["on_test_batch_end", "on_epoch_end"])
+    def test_around_fit_the_core_gives_the_weights_back_after_any_error(self, at):
+        model, record = averaging_model(), RawWeights()
+        callbacks = [EvaluateWithAverage(), record, Failing(at, OSError)]
+        with pytest.raises(OSError, match="on purpose"), averaging.given_back_on_error(model, training=True):
+            fit(model, validation_data=(X, Y), callbacks=callbacks)
+        assert_equal(model.get_weights(), record.batches[-1])
+
+    def test_joins_a_model_that_was_trained_without_it(self):
+        model, record = averaging_model(), RawWeights()
+        fit(model, callbacks=[record])
+        fit(model, 2, callbacks=[EvaluateWithAverage(), record])
+        average, names = expected_average(record.batches), [weight.name for weight in model.weights]
+        for name, seen, expected in zip(names, record.epochs[-1], average, strict=True):
+            if not name.startswith("moving"):
+                np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-6)
+        mean = [weights[names.index("moving_mean")] for weights in record.batches[2:]]
+        shares = [1.0, *((1 + s) ** (-2 / 3) for s in (3, 4, 5))]
+        expected = np.zeros(3)
+        for value, share in zip(mean, shares, strict=True):
+            expected += share * (value - expected)
+        np.testing.assert_allclose(record.epochs[-1][names.index("moving_mean")], expected, rtol=1e-5, atol=1e-6)
+
+    def test_says_so_when_statistics_were_not_averaged(self):
+        model = averaging_model()
+        fit(model)
+        with pytest.warns(UserWarning, match="2 statistics of BatchNorm"):
+            model.evaluate(X, Y, verbose=0, callbacks=[EvaluateWithAverage()])
+
+    def test_before_any_training_the_average_is_the_model(self):
+        model = averaging_model()
+        before = model.get_weights()
+        loss = model.evaluate(X, Y, verbose=0)
+        assert model.evaluate(X, Y, verbose=0, callbacks=[EvaluateWithAverage()]) == loss
+        assert_equal(model.get_weights(), before)
+
+    def test_leaves_seeds_alone(self):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+        model.compile(WeightAverage("sgd"), "mse")
+        fit(model, 2, validation_data=(X, Y), callbacks=[EvaluateWithAverage()])
+        assert [variable.name for variable, _ in model.optimizer.average] == ["kernel", "bias"]
+
+    @pytest.mark.parametrize("optimizer", ["sgd", OptimizerWrapper("sgd")])
+    def test_refuses_an_optimizer_without_average(self, optimizer):
+        with pytest.raises(ValueError, match="EvaluateWithAverage needs an optimizer that keeps an average"):
+            fit(small_model(optimizer), callbacks=[EvaluateWithAverage()])

@@ -1,0 +1,116 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_tricks.optimizers import OptimizerWrapper, WeightAverage
+from tests.contracts.optimizer import OptimizerContract, assert_equal, bowl_gradients, bowl_variables, numbers
+
+
+def averages(optimizer) -> list[np.ndarray]:
+    return numbers([average for _, average in optimizer.average])
+
+
+def exponential_average(series: list[float], decay: float, gamma: float = 1.0, power: float = 2 / 3) -> list[float]:
+    """In float64, by the formula; timm's `get_decay` counts the same s."""
+    results = []
+    for s, value in enumerate(series):
+        d = max(0.0, min(decay, 1 - (1 + s / gamma) ** -power))
+        results.append(d * results[-1] + (1 - d) * value if s else value)
+    return results
+
+
+class TestWeightAverage(OptimizerContract):
+    cls = WeightAverage
+    arguments = {"decay": 0.75, "warmup": False, "warmup_gamma": 2.0, "warmup_power": 0.75}
+    bad_arguments = [
+        ("decay", 1.5),
+        ("decay", -0.1),
+        ("warmup", 2),
+        ("warmup_gamma", 0),
+        ("warmup_power", -1.0),
+    ]
+
+    def test_counts_updates_under_accumulation_where_keras_counts_batches(self):
+        variable = keras.Variable(np.zeros(1, "float32"))
+        inner = keras.optimizers.SGD(1.0, gradient_accumulation_steps=4)
+        optimizer, seen = WeightAverage(inner, decay=0.9, warmup=False), []
+        for _ in range(3):
+            for _ in range(4):
+                optimizer.apply([ops.convert_to_tensor(np.array([-1.0], "float32"))], [variable])
+            seen.append(averages(optimizer)[0][0])
+        np.testing.assert_allclose(seen, [1.0, 1.1, 1.29], rtol=1e-6)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [{}, {"decay": 0.5}, {"warmup_gamma": 5.0, "warmup_power": 0.75}, {"decay": 1.0, "warmup_power": 1.0}],
+    )
+    def test_equals_its_formula_with_the_growing_decay(self, arguments):
+        variable = keras.Variable(np.zeros((), "float32"))
+        optimizer = WeightAverage(keras.optimizers.SGD(1.0), **arguments)
+        steps = np.random.default_rng(1).normal(size=40).astype("float32")
+        weights, seen = [], []
+        for step in steps:
+            optimizer.apply([ops.convert_to_tensor(step)], [variable])
+            weights.append(float(numbers([variable])[0]))
+            seen.append(float(averages(optimizer)[0]))
+        names = {"warmup_gamma": "gamma", "warmup_power": "power"}
+        expected = exponential_average(weights, **{"decay": 0.999} | {names.get(k, k): v for k, v in arguments.items()})
+        np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-6)
+
+    def test_a_power_of_one_and_no_limit_is_the_mean_of_all_weights(self):
+        variable = keras.Variable(np.zeros((), "float32"))
+        optimizer = WeightAverage(keras.optimizers.SGD(1.0), decay=1.0, warmup_power=1.0)
+        for _ in range(9):
+            optimizer.apply([ops.convert_to_tensor(np.float32(-1.0))], [variable])
+        np.testing.assert_allclose(averages(optimizer)[0], np.mean(range(1, 10)), rtol=1e-6)
+
+    def test_the_decay_reaches_its_limit_to_the_last_digit(self):
+        share = WeightAverage("sgd", decay=0.9999).share(ops.convert_to_tensor(np.float32(1e9)))
+        assert float(ops.convert_to_numpy(share)) == np.float32(1 - 0.9999)
+
+    def test_the_first_update_copies_weights_that_were_loaded_after_building(self):
+        variables, optimizer = bowl_variables(), WeightAverage(keras.optimizers.SGD(0.0))
+        optimizer.build(variables)
+        for variable in variables:
+            variable.assign(np.full(variable.shape, 1 / 3, "float32"))
+        optimizer.apply(bowl_gradients(variables), variables)
+        assert_equal(averages(optimizer), numbers(variables))
+
+    def test_before_the_first_update_the_average_is_the_weights(self):
+        variables, optimizer = bowl_variables(), WeightAverage("sgd")
+        assert optimizer.average == []
+        optimizer.build(variables)
+        for variable in variables:
+            variable.assign(np.full(variable.shape, 5.0, "float32"))
+        assert_equal(averages(optimizer), numbers(variables))
+
+    def test_starts_with_a_copy_around_an_optimizer_that_has_trained_before(self):
+        variables, inner = bowl_variables(), keras.optimizers.SGD(0.1)
+        for _ in range(3):
+            inner.apply(bowl_gradients(variables), variables)
+        optimizer = WeightAverage(inner)
+        optimizer.apply(bowl_gradients(variables), variables)
+        assert_equal(averages(optimizer), numbers(variables))
+
+    def test_averages_16_bit_weights_in_float32(self):
+        variable = keras.Variable(np.ones(2), dtype="bfloat16")
+        optimizer = WeightAverage(keras.optimizers.SGD(1.0), decay=0.999, warmup=False)
+        optimizer.apply([ops.zeros((2,), "bfloat16")], [variable])
+        optimizer.apply([ops.ones((2,), "bfloat16")], [variable])
+        assert optimizer.average[0][1].dtype == "float32"
+        np.testing.assert_allclose(averages(optimizer)[0], [0.999, 0.999], rtol=1e-6)
+
+    def test_inside_another_wrapper_it_averages_the_same(self):
+        outer, plain = bowl_variables(), bowl_variables()
+        inside, alone = WeightAverage(keras.optimizers.Adam(0.1)), WeightAverage(keras.optimizers.Adam(0.1))
+        wrapper = OptimizerWrapper(inside)
+        for _ in range(3):
+            wrapper.apply(bowl_gradients(outer), outer)
+            alone.apply(bowl_gradients(plain), plain)
+        assert_equal(averages(inside), averages(alone))
+
+    def test_refuses_the_statistics_of_another_model(self):
+        optimizer = WeightAverage("sgd", statistics_shapes=[[3], [3]])
+        with pytest.raises(ValueError, match=r"statistics of another model.*\[\[3\], \[3\]\].*\[\[2\]\]"):
+            optimizer.follow([keras.Variable(np.zeros(2))])

@@ -1,0 +1,109 @@
+"""Side by side in one run: each round times every contender once, so that a slow minute of the machine hits all."""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("keras-tricks", "keras", "numpy", "tensorflow", "jax", "torch")
+
+
+def medians(
+    contenders: Mapping[str, Callable[[], Any]], repeats: int = 30, warmup: int = 3, calls: int = 1
+) -> dict[str, float]:
+    """Milliseconds that a call of each contender takes: the median over `repeats` interleaved rounds of `calls` calls.
+
+    A contender must wait for its own result (an accelerator, or JAX, works on after the call returns).
+    """
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for contender in contenders.values():
+        for _ in range(warmup):
+            contender()
+    order = list(contenders.items())
+    for done in range(repeats):
+        for name, contender in order:
+            start = time.perf_counter()
+            for _ in range(calls):
+                contender()
+            times[name].append((time.perf_counter() - start) / calls * 1e3)
+        order.append(order.pop(0))  # nobody always follows the same neighbour
+        _progress(done + 1, repeats)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def table(results: Mapping[str, float], reference: str) -> str:
+    """One line for each contender: its milliseconds, and their ratio to the reference's."""
+    width = max(map(len, results))
+    lines = [
+        f"{name:<{width}}  {value:9.3f} ms  {value / results[reference]:6.2f} x" for name, value in results.items()
+    ]
+    return "\n".join(lines)
+
+
+def environment() -> dict[str, Any]:
+    """Where and when the numbers were measured."""
+    return {
+        "command": " ".join([Path(sys.executable).name, *sys.argv]),
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "hardware": {"machine": platform.machine(), "cpu": _cpu(), "cores": len(os.sched_getaffinity(0))},
+        "python": platform.python_version(),
+        "versions": {name: version for name in PACKAGES if (version := _version(name))},
+    }
+
+
+def report(title: str, results: Mapping[str, float], reference: str, path: str | Path | None = None) -> None:
+    """Prints the table; with a `path`, also writes numbers, ratios and environment there, as one more entry."""
+    print(f"\n{title}\n{table(results, reference)}")
+    if path is None:
+        return
+    path = Path(path)
+    entries = json.loads(path.read_text()) if path.exists() else []
+    ratios = {name: value / results[reference] for name, value in results.items()}
+    entries.append(
+        environment() | {"title": title, "milliseconds": dict(results), "reference": reference, "ratios": ratios}
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(path.suffix + ".new")
+    aside.write_text(json.dumps(entries, indent=2) + "\n")
+    aside.replace(path)
+
+
+def arguments(description: str, repeats: int = 30) -> argparse.ArgumentParser:
+    """The options that every benchmark has; add more to it."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--repeats", type=int, default=repeats, help="interleaved rounds (default: %(default)s)")
+    parser.add_argument("--json", metavar="PATH", help="also append the numbers to this file")
+    return parser
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done}/{total} rounds", end="" if done < total else "\n", file=sys.stderr, flush=True)
+    elif done in (1, total) or done % max(1, total // 4) == 0:
+        print(f"{done}/{total} rounds", file=sys.stderr, flush=True)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
