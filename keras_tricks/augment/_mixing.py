@@ -67,8 +67,8 @@ class MixingAugmentation(BatchAugmentation):
         self._check_label_form(labels)
         if not self._are_class_ids(labels):
             return ops.cast(labels, "float32")
-        ids = ops.reshape(labels, (-1, 1))
-        return ops.cast(ops.equal(ids, ops.cast(ops.arange(self.num_classes)[None, :], ids.dtype)), "float32")
+        ids = ops.cast(ops.reshape(labels, (-1, 1)), "int32")
+        return ops.cast(ops.equal(ids, ops.arange(self.num_classes, dtype="int32")[None, :]), "float32")
 
     def check_labels(self, labels: Tensor) -> None:
         """Raises for labels of a form that cannot be mixed and for class ids, if known, out of range."""

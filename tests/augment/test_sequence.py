@@ -68,6 +68,11 @@ class TestSequence(MixingContract):
         labels = to_numpy(self.make()((make_images()[:2], make_labels()[:2]))[1])
         assert labels.shape == (2, CLASSES)
 
+    def test_class_ids_of_a_short_type_are_not_wrapped_around(self):
+        images = np.zeros((2, 4, 4, 1), "uint8")
+        _, rows = self.make(num_classes=300)((images, np.array([10, 255], "uint8")))
+        assert set(np.nonzero(to_numpy(rows))[1]) <= {10, 255}
+
     def test_a_label_out_of_range_is_a_row_of_zeros_in_compiled_code(self):
         """Its first mixing member sees the integers."""
         assert self.make().layers[1].num_classes == CLASSES

@@ -393,6 +393,11 @@ class MixingContract(AugmentationContract):
             np.stack([rows(1), np.zeros(CLASSES), np.zeros(CLASSES)]),
         )
 
+    def test_class_ids_of_a_short_type_are_not_wrapped_around(self):
+        layer = self.make(num_classes=300)
+        marked = to_numpy(layer.soft_rows(ops.convert_to_tensor(np.array([10, 255], "uint8"))))
+        np.testing.assert_array_equal(np.argwhere(marked), [[0, 10], [1, 255]])
+
     @pytest.mark.parametrize("labels", [np.zeros(COUNT, "float32"), np.zeros((COUNT, 1), "float32")])
     def test_numbers_without_a_class_axis_are_refused(self, labels):
         with pytest.raises(ValueError, match=re.escape(f"Received: labels of shape {labels.shape}")):
