@@ -179,5 +179,5 @@ def _giving_back_on_error(model: keras.Model, method: Callable[..., Any]) -> Cal
         with averaging.given_back_on_error(model):
             return method(*args, **kwargs)
 
-    wrapped.unguarded = method
+    wrapped.unguarded = method  # type: ignore[attr-defined]
     return wrapped

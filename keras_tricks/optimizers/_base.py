@@ -2,7 +2,7 @@
 
 import importlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -18,7 +18,7 @@ Tensor = Any
 class Unowned:
     """Hides a list from Keras, which would take the variables in it for the optimizer's own state."""
 
-    def __init__(self, items: Sequence[Any] = ()):
+    def __init__(self, items: Iterable[Any] = ()):
         self.items = list(items)
 
 
@@ -119,7 +119,8 @@ class OptimizerWrapper(Configured, keras.optimizers.Optimizer):
 
     def _transformed(self, gradients: list[Tensor | None], variables: list[keras.Variable]) -> list[Tensor | None]:
         present = [index for index, gradient in enumerate(gradients) if gradient is not None]
-        seen, scale = [gradients[index] for index in present], self.loss_scale_factor
+        seen: list[Tensor] = [gradients[index] for index in present]
+        scale = self.loss_scale_factor
         if keras.backend.backend() == "tensorflow":
             dense = importlib.import_module("keras_tricks.optimizers._tensorflow").dense
             seen = [dense(gradient) for gradient in seen]
