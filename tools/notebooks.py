@@ -43,6 +43,8 @@ def run(path: Path) -> None:
     nbclient.NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell in notebook.cells:
         cell.get("metadata", {}).pop("execution", None)  # times of day: they differ at every run
+        if cell.cell_type == "code":  # what libraries log while they load belongs to the machine, not to the notebook
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     nbformat.write(notebook, path)
 
 

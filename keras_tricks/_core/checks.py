@@ -80,7 +80,11 @@ def interval(argument: str, value: Any) -> tuple[float, float]:
 def size(argument: str, value: Any) -> tuple[int, int]:
     """A height and width in pixels: a pair of integers, or one for both."""
     pair = (value, value) if is_integer(value) else value
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(is_integer(side) and side >= 1 for side in pair):
+    if (
+        not isinstance(pair, (tuple, list))
+        or len(pair) != 2
+        or not all(is_integer(side) and side >= 1 for side in pair)
+    ):
         raise fail(argument, "an integer or a pair (height, width) of integers, each at least 1", value)
     return int(pair[0]), int(pair[1])
 

@@ -98,9 +98,7 @@ class BatchAugmentation(RandomLayer):
 
     # What the base does
 
-    def call(
-        self, inputs: Any, labels: Any = None, sample_weight: Any = None, *, training: bool | None = True
-    ) -> Any:
+    def call(self, inputs: Any, labels: Any = None, sample_weight: Any = None, *, training: bool | None = True) -> Any:
         """The batch, augmented; itself if not `training`."""
         batch, give_back = _batch.name_parts(inputs, labels, sample_weight)
         call = self.stream.next_state()[1] if training else None
@@ -131,10 +129,7 @@ class BatchAugmentation(RandomLayer):
         images = batch["images"]
         if len(images.shape) == 3:
             return _batch.drop_batch_axis(self.run(_batch.add_batch_axis(batch), call))
-        if call is None:
-            batch = self.infer(batch)
-        else:
-            batch = self.augment(batch, call)
+        batch = self.infer(batch) if call is None else self.augment(batch, call)
         if not self.keeps_dtype:
             batch["images"] = ops.cast(batch["images"], self.compute_dtype)
         return batch
@@ -231,4 +226,3 @@ class BatchAugmentation(RandomLayer):
             return changed
         touched = ops.reshape(params["touched"], (-1,) + (1,) * (len(changed.shape) - 1))
         return ops.where(touched, changed, ops.cast(original, changed.dtype))
-

@@ -10,10 +10,10 @@ from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
 
 
 class MixingAugmentation(BatchAugmentation):
-    """Base of MixUp and CutMix: a trick's `params` hold `partner` and the shares `weight` and `rest` of the two labels.
+    """Base of MixUp and CutMix: `params` hold `partner`, and the shares `weight` and `rest` of the two labels.
 
-    Sample `i` is blended with `partner[i]`, the batch rotated by an offset drawn anew for each call: pairs are as random as
-    the order of the batch is, so the data has to be shuffled. A batch of one has no partner and stays as it is.
+    Sample `i` is blended with `partner[i]`, the batch rotated by an offset drawn anew for each call: pairs are as
+    random as the order of the batch is, so the data has to be shuffled. A batch of one stays as it is.
 
     `sample_weight` is blended too, such that the weighted loss of a mixed sample is the blend of the two weighted
     losses; class weights reach a mixed sample by this way.
@@ -95,8 +95,8 @@ class MixingAugmentation(BatchAugmentation):
                 )
         elif len(shape) < 2 or shape[-1] == 1:
             raise ValueError(
-                f"{type(self).__name__} mixes class ids, as integers of shape (batch,) or (batch, 1), or rows of shares of "
-                f"shape (batch, classes). Received: labels of shape {shape} and type {_dtype(labels)}"
+                f"{type(self).__name__} mixes class ids, as integers of shape (batch,) or (batch, 1), or rows of shares "
+                f"of shape (batch, classes). Received: labels of shape {shape} and type {_dtype(labels)}"
             )
         elif self.num_classes is not None and shape[-1] not in (None, self.num_classes):
             raise ValueError(

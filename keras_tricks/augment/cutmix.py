@@ -69,7 +69,9 @@ class CutMix(MixingAugmentation):
         columns = ops.broadcast_to(params["columns"][:, :, None], (count, width, channels))
         box = ops.logical_and(params["rows"][:, :, None], ops.reshape(columns, (count, 1, width * channels)))
         lines = ops.reshape(images, (count, height, width * channels))
-        return ops.reshape(ops.where(box, ops.take(lines, params["partner"], axis=0), lines), (count, height, width, channels))
+        return ops.reshape(
+            ops.where(box, ops.take(lines, params["partner"], axis=0), lines), (count, height, width, channels)
+        )
 
     def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
         """The masks of the pixels pasted."""

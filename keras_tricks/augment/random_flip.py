@@ -42,8 +42,7 @@ class RandomFlip(BatchAugmentation):
         self.horizontal, self.vertical = bool(horizontal), bool(vertical)
         if not (self.horizontal or self.vertical):
             raise ValueError(
-                "`horizontal` or `vertical` must be True. "
-                f"Received: horizontal={horizontal!r}, vertical={vertical!r}"
+                f"`horizontal` or `vertical` must be True. Received: horizontal={horizontal!r}, vertical={vertical!r}"
             )
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:

@@ -44,4 +44,6 @@ def augment(dataset: Any, layer: keras.layers.Layer, num_parallel_calls: int | N
     if num_parallel_calls != -1:
         checks.optional_count("num_parallel_calls", num_parallel_calls)
     # TensorFlow is loaded for those who have a tf.data pipeline, whatever their backend.
-    return importlib.import_module("keras_tricks.data._tensorflow").map_numbered(dataset, layer.numbered, num_parallel_calls)
+    return importlib.import_module("keras_tricks.data._tensorflow").map_numbered(
+        dataset, layer.numbered, num_parallel_calls
+    )

@@ -61,7 +61,10 @@ class StatelessStep:
             return
 
         def holders() -> list[list[Any]]:
-            return [self.optimizer.variables if part == "optimizer" else getattr(self, f"{part}_variables") for part in state]
+            return [
+                self.optimizer.variables if part == "optimizer" else getattr(self, f"{part}_variables")
+                for part in state
+            ]
 
         function = getattr(self, f"{name}_function")
         setattr(self, f"{name}_function", self._guard.wrap(function, holders, self.steps_per_execution))

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_tricks._core import checks
+from keras_tricks._core import averaging, checks
 from keras_tricks._core.stream import RandomLayer
 from keras_tricks.training._guard import StepGuard
 from keras_tricks.training._steps import AugmentedStep
@@ -84,7 +84,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         batch = dict(x) if isinstance(x, Mapping) else {"images": x}
         if "images" not in batch or not hasattr(batch["images"], "shape"):
             raise ValueError(
-                "Trainer augments a model's one image input, or the input named \"images\" of a dict. "
+                'Trainer augments a model\'s one image input, or the input named "images" of a dict. '
                 f"Received: inputs {sorted(batch) if isinstance(x, Mapping) else type(x).__name__}"
             )
         batch |= {"labels": y, "sample_weight": sample_weight}
@@ -101,17 +101,17 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
                 layer.check_labels(y)
                 if layer.mixes_samples:
                     break
-        with self.weights_kept():
+        with self.weights_kept(), averaging.given_back_on_error(self, training=True):
             return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`."""
-        with self.weights_kept():
+        with self.weights_kept(), averaging.given_back_on_error(self):
             return super().evaluate(*args, **kwargs)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.predict`."""
-        with self.weights_kept():
+        with self.weights_kept(), averaging.given_back_on_error(self):
             return super().predict(*args, **kwargs)
 
     @property

@@ -9,7 +9,9 @@ from tests.running import to_numpy
 
 def numbered(count=256, height=6, width=5):
     """Images whose pixels are numbered from 1."""
-    return np.broadcast_to(np.arange(1, 1 + height * width, dtype="float32").reshape(1, height, width, 1), (count, height, width, 1))
+    return np.broadcast_to(
+        np.arange(1, 1 + height * width, dtype="float32").reshape(1, height, width, 1), (count, height, width, 1)
+    )
 
 
 class TestRandomCrop(AugmentationContract):
@@ -40,7 +42,9 @@ class TestRandomCrop(AugmentationContract):
 
     def test_the_middle_is_cut_at_inference(self):
         images = make_images()
-        np.testing.assert_array_equal(to_numpy(self.make(size=(8, 6), padding=0)(images, training=False)), images[:, 2:10, 2:8])
+        np.testing.assert_array_equal(
+            to_numpy(self.make(size=(8, 6), padding=0)(images, training=False)), images[:, 2:10, 2:8]
+        )
 
     def test_the_shape_inside_a_model_is_the_windows(self):
         import keras

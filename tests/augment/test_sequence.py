@@ -23,7 +23,10 @@ class TestSequence(MixingContract):
     bad_arguments = [
         ({"layers": [keras.layers.Dense(1)]}, "`layers` must be a list of keras_tricks.augment layers"),
         ({"rate": 0.5}, "`rate` is for each member"),
-        ({"data_format": "channels_first", "layers": [kt.augment.RandomFlip(data_format="channels_last")]}, "data_format"),
+        (
+            {"data_format": "channels_first", "layers": [kt.augment.RandomFlip(data_format="channels_last")]},
+            "data_format",
+        ),
     ]
 
     def make(self, num_classes=CLASSES, rate=1.0, data_format="channels_last", **changes):
@@ -41,7 +44,9 @@ class TestSequence(MixingContract):
 
     def test_the_rate_is_the_share_of_images_touched(self):
         images = np.repeat(make_images(count=1), 400, axis=0)
-        touched = (to_numpy(kt.augment.Sequence([kt.augment.RandomFlip(rate=0.3)], seed=1)(images)) != images).any((1, 2, 3))
+        touched = (to_numpy(kt.augment.Sequence([kt.augment.RandomFlip(rate=0.3)], seed=1)(images)) != images).any(
+            (1, 2, 3)
+        )
         assert abs(touched.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 400)
 
     def test_a_bad_common_argument_is_named_with_its_value(self):
@@ -105,7 +110,10 @@ class TestSequence(MixingContract):
         assert not np.allclose(to_numpy(one), to_numpy(other), atol=1e-3)
 
     def test_images_are_cast_once_at_the_end(self):
-        assert keras.backend.standardize_dtype(kt.augment.Sequence([kt.augment.RandomFlip()])(make_images()).dtype) == "float32"
+        assert (
+            keras.backend.standardize_dtype(kt.augment.Sequence([kt.augment.RandomFlip()])(make_images()).dtype)
+            == "float32"
+        )
         mixed = kt.augment.Sequence(members(), dtype="mixed_float16")(make_images())
         assert keras.backend.standardize_dtype(mixed.dtype) == "float16"
 

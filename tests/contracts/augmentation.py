@@ -70,7 +70,9 @@ class AugmentationContract:
 
     def test_another_seed_or_an_explicit_name_draws_other_numbers(self):
         images = make_images()
-        results = [to_numpy(self.make(**change)(images)) for change in ({}, {"seed": 4}, {"name": "left"}, {"name": "right"})]
+        results = [
+            to_numpy(self.make(**change)(images)) for change in ({}, {"seed": 4}, {"name": "left"}, {"name": "right"})
+        ]
         for index, result in enumerate(results):
             assert not any(np.array_equal(result, other) for other in results[:index])
 

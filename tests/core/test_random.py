@@ -42,7 +42,9 @@ def test_the_same_numbers_come_out_eagerly_compiled_and_in_a_pipeline_on_every_b
 
 def test_uniforms_are_on_file_to_the_last_bit():
     uniform = to_numpy(random.uniform(key_of(7, 3), (1000,)))
-    check_golden("random_uniform_bits", {"bits": uniform.view("int32")[:64], "sum": uniform.view("int32").sum(keepdims=True)})
+    check_golden(
+        "random_uniform_bits", {"bits": uniform.view("int32")[:64], "sum": uniform.view("int32").sum(keepdims=True)}
+    )
 
 
 def test_uniforms_are_uniform_in_their_half_open_interval():
@@ -97,7 +99,7 @@ def test_the_largest_uniform_never_rounds_up_to_the_end_of_a_range():
 
 @pytest.mark.parametrize("high", [0, -1, 2**24 + 1])
 def test_integers_refuse_an_empty_or_too_long_range(high):
-    with pytest.raises(ValueError, match="`high`.*Received: high="):
+    with pytest.raises(ValueError, match=r"`high`.*Received: high="):
         random.integers(key_of(0, 0), (3,), 0, high)
 
 

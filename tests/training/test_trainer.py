@@ -35,7 +35,9 @@ def make_model(**changes) -> keras.Model:
 
 def compile_model(model: keras.Model, **changes) -> keras.Model:
     loss = kt.losses.Crossentropy(from_logits=True)
-    model.compile(**{"optimizer": keras.optimizers.Adam(0.01), "loss": loss, "metrics": [kt.metrics.Accuracy()]} | changes)
+    model.compile(
+        **{"optimizer": keras.optimizers.Adam(0.01), "loss": loss, "metrics": [kt.metrics.Accuracy()]} | changes
+    )
     return model
 
 
@@ -86,7 +88,11 @@ def test_the_wrapped_model_is_the_one_that_is_trained():
 
 def test_training_equals_training_on_batches_augmented_before():
     """Step by step the batches are those of `Sequence` with the same members."""
-    members = [kt.augment.RandomFlip(seed=1), kt.augment.RandomCrop(padding=2), kt.augment.MixUp(0.4, num_classes=CLASSES)]
+    members = [
+        kt.augment.RandomFlip(seed=1),
+        kt.augment.RandomCrop(padding=2),
+        kt.augment.MixUp(0.4, num_classes=CLASSES),
+    ]
     chain = kt.augment.Sequence(members, seed=5)
     # SGD, because Adam blows the rounding of a gradient of almost nothing up to a full step
     plain = compile_model(make_model(), optimizer=keras.optimizers.SGD(0.1))
@@ -122,7 +128,9 @@ def test_mixed_precision_trains(policy):
     keras.config.set_dtype_policy(policy)
     model = make_model()
     keras.config.set_dtype_policy("float32")
-    trainer = compile_model(kt.Trainer(model, augment=[kt.augment.CutMix(num_classes=CLASSES), kt.augment.RandomFlip()]))
+    trainer = compile_model(
+        kt.Trainer(model, augment=[kt.augment.CutMix(num_classes=CLASSES), kt.augment.RandomFlip()])
+    )
     assert trainer.compute_dtype == keras.DTypePolicy(policy).compute_dtype
     assert isinstance(trainer.optimizer, keras.optimizers.LossScaleOptimizer) == (policy == "mixed_float16")
     assert np.isfinite(fit(trainer)["loss"]).all()
@@ -179,7 +187,7 @@ def test_of_a_dict_of_inputs_the_images_are_augmented():
 
 def test_several_inputs_without_images_are_refused():
     trainer = compile_model(kt.Trainer(make_model(), augment=[kt.augment.RandomFlip()]))
-    with pytest.raises(ValueError, match="input named \"images\""):
+    with pytest.raises(ValueError, match='input named "images"'):
         trainer.augment_data(({"left": IMAGES}, LABELS))
 
 
@@ -205,7 +213,15 @@ def test_a_run_saved_in_the_middle_and_loaded_ends_as_one_that_was_not(tmp_path)
 
     def without_dropout():
         keras.utils.set_random_seed(1)
-        model = keras.Sequential([keras.Input((10, 8, 3)), layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten(), layers.Dense(CLASSES)])
+        model = keras.Sequential(
+            [
+                keras.Input((10, 8, 3)),
+                layers.Conv2D(4, 3),
+                layers.BatchNormalization(),
+                layers.Flatten(),
+                layers.Dense(CLASSES),
+            ]
+        )
         return compile_model(kt.Trainer(model, augment=augment()))
 
     whole = without_dropout()

@@ -1,0 +1,27 @@
+"""Every notebook runs from its first cell to its last, with the small setting that its first cell reads."""
+
+import warnings
+from pathlib import Path
+
+import keras
+import nbclient
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs(path, monkeypatch):
+    monkeypatch.setenv("NOTEBOOK_EPOCHS", "2")
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    notebook = nbformat.read(path, as_version=4)
+    assert "NOTEBOOK_EPOCHS" in notebook.cells[1].source
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of the notebook client's own connections
+        nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert f"{keras.backend.backend()}: " in printed
+    assert "loaded with Keras alone" in printed
+    assert "Traceback" not in printed
