@@ -27,6 +27,26 @@ class BatchAugmentation(RandomLayer):
         data_format: "channels_last" or "channels_first"; None takes Keras' setting.
         value_range: Darkest and brightest value of a pixel.
         **kwargs: `name`, `dtype`, as in every Keras layer.
+
+    Raises:
+        ValueError: for an argument out of its range; at the first call for images that are not `(batch, height, width,
+            channels)` or one of them, or for a part of the batch that the trick does not handle.
+
+    Example:
+        ```python
+        from keras_tricks._core import ops, random
+
+
+        class RandomBrightness(kt.augment.BatchAugmentation):
+            def sample(self, shape, seed):
+                return {"factor": 0.8 + 0.4 * random.uniform(seed, (shape[0], 1, 1, 1))}
+
+            def transform_images(self, images, params):
+                return ops.clip(images * params["factor"], *self.value_range)
+
+
+        brighter = RandomBrightness(rate=0.5, seed=1)(images)
+        ```
     """
 
     # TensorFlow's mark for a callable that AutoGraph leaves as it is: there is no control flow on tensors in here.

@@ -95,8 +95,8 @@ class MixingAugmentation(BatchAugmentation):
                 )
         elif len(shape) < 2 or shape[-1] == 1:
             raise ValueError(
-                f"{type(self).__name__} mixes class ids, as integers of shape (batch,) or (batch, 1), or rows of shares "
-                f"of shape (batch, classes). Received: labels of shape {shape} and type {_dtype(labels)}"
+                f"{type(self).__name__} mixes class ids, as integers of shape (batch,) or (batch, 1), or rows of "
+                f"shares of shape (batch, classes). Received: labels of shape {shape} and type {_dtype(labels)}"
             )
         elif self.num_classes is not None and shape[-1] not in (None, self.num_classes):
             raise ValueError(

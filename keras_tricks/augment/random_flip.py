@@ -28,7 +28,7 @@ class RandomFlip(BatchAugmentation):
     Example:
         ```python
         flipped = kt.augment.RandomFlip(seed=1)(images)
-        assert flipped.dtype == images.dtype
+        assert keras.backend.standardize_dtype(flipped.dtype) == "uint8"
         ```
 
     Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824)

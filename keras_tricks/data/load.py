@@ -22,6 +22,12 @@ class ImageDataset:
         y_test: Their class ids.
         class_names: One name for each class id.
         skipped: The files that could not be read, each with the reason.
+
+    Example:
+        ```python
+        halves = kt.data.ImageDataset("mine", images[:4], labels[:4], images[4:], labels[4:], tuple("abcdefghij"))
+        assert halves.num_classes == 10
+        ```
     """
 
     name: str

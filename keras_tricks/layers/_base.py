@@ -21,6 +21,21 @@ class TrainingOnlyLayer(RandomLayer):
     Args:
         seed: An integer in [0, 2**31), or None for a fresh stream.
         **kwargs: `name`, `dtype` and whatever else `keras.layers.Layer` takes.
+
+    Example:
+        ```python
+        from keras_tricks._core import random
+
+
+        class WhiteNoise(kt.layers.TrainingOnlyLayer):
+            def perturb(self, x, seed):
+                return x + 0.1 * random.normal(seed, keras.ops.shape(x))
+
+
+        layer, x = WhiteNoise(seed=1), keras.ops.ones((2, 3))
+        assert np.all(keras.ops.convert_to_numpy(layer(x)) == 1)  # not training
+        layer(x, training=True)
+        ```
     """
 
     def __init__(self, seed: int | None = None, **kwargs: Any):

@@ -56,6 +56,17 @@ class OptimizerWrapper(Configured, keras.optimizers.Optimizer):
 
     Raises:
         ValueError: if `inner_optimizer` is not an optimizer.
+
+    Example:
+        ```python
+        class SignOfGradients(kt.optimizers.OptimizerWrapper):
+            def before_update(self, gradients, variables):
+                return [keras.ops.sign(gradient) for gradient in gradients]
+
+
+        model.compile(SignOfGradients(keras.optimizers.SGD(0.01)), "mse")
+        model.fit(x_train, np.zeros((8, 10)), verbose=0)
+        ```
     """
 
     def __init__(self, inner_optimizer: keras.optimizers.Optimizer | str, name: str | None = None):

@@ -25,6 +25,23 @@ class Schedule(Configured, _Saveable):
     `schedule(step)` takes an integer or a float, an array or a tensor of them, and gives float32 of the same shape. As
     the `learning_rate` of an optimizer it is asked at each update, inside the compiled step. Keras counts steps by
     batches: with the optimizer's `gradient_accumulation_steps`, several of them make one update.
+
+    Example:
+        ```python
+        class Halving(kt.schedules.Schedule):
+            def __init__(self, initial: float, every: int):
+                self.initial, self.every = initial, every
+
+            def value(self, step):
+                return self.initial * 0.5 ** keras.ops.floor(step / self.every)
+
+            @property
+            def peak(self):
+                return self.initial
+
+
+        assert np.allclose(keras.ops.convert_to_numpy(Halving(0.4, every=10)([0, 9, 10, 25])), [0.4, 0.4, 0.2, 0.1])
+        ```
     """
 
     def __call__(self, step: Any) -> Tensor:
