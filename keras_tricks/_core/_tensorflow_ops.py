@@ -9,8 +9,6 @@ import tensorflow as tf
 Tensor = Any
 
 abs = tf.abs
-bitwise_and = tf.bitwise.bitwise_and
-bitwise_xor = tf.bitwise.bitwise_xor
 broadcast_to = tf.broadcast_to
 equal = tf.equal
 exp = tf.exp
@@ -21,13 +19,14 @@ logical_and = tf.logical_and
 logical_not = tf.logical_not
 logical_or = tf.logical_or
 maximum = tf.maximum
-minimum = tf.minimum
+ones_like = tf.ones_like
 reshape = tf.reshape
 sigmoid = tf.sigmoid
 sqrt = tf.sqrt
 stack = tf.stack
 where = tf.where
 zeros = tf.zeros
+zeros_like = tf.zeros_like
 
 
 def convert_to_tensor(value: Any, dtype: str | None = None) -> Tensor:

@@ -2,10 +2,15 @@
 
 A trick writes `from keras_tricks._core import ops` and nothing else. Within `tensorflow_graph()` the same names mean
 TensorFlow's operations; everywhere else they are `keras.ops`.
+
+On torch, `keras.ops` sends each plain number that it is given to the accelerator, and waits for it to arrive. Here are
+therefore the operations that a trick calls with numbers, and `constant` for arrays. With Python's own operators
+(`+ - * / % < <= ==`) numbers cost nothing.
 """
 
 import contextlib
 import contextvars
+import functools
 import importlib
 import sys
 from collections.abc import Iterator
@@ -13,12 +18,55 @@ from types import ModuleType
 from typing import Any
 
 import keras
+import numpy as np
+
+Tensor = Any
 
 _namespace: contextvars.ContextVar[ModuleType] = contextvars.ContextVar("_namespace", default=keras.ops)
 
 
 def __getattr__(name: str) -> Any:
     return getattr(_namespace.get(), name)
+
+
+def constant(array: np.ndarray, like: Tensor) -> Tensor:
+    """`array` where the tensor (or number) `like` is; on torch it is sent there once."""
+    if in_tensorflow_graph() or keras.backend.backend() != "torch" or isinstance(like, int):
+        return _namespace.get().convert_to_tensor(array)
+    return _torch_constant(array.tobytes(), array.dtype.str, array.shape, like.device)
+
+
+def number(value: Any) -> Any:
+    """A size as a number to calculate with: float32 of a scalar tensor, a plain number as it is."""
+    return value if isinstance(value, (int, float)) else cast(value, "float32")
+
+
+def bitwise_and(value: Tensor, other: Any) -> Tensor:
+    """`keras.ops.bitwise_and`."""
+    return value & other
+
+
+def bitwise_xor(value: Tensor, other: Any) -> Tensor:
+    """`keras.ops.bitwise_xor`."""
+    return value ^ other
+
+
+def right_shift(value: Tensor, count: int) -> Tensor:
+    """`keras.ops.right_shift`."""
+    if in_tensorflow_graph() or keras.backend.backend() == "tensorflow":
+        return _namespace.get().right_shift(value, count)
+    return value >> count
+
+
+def cast(value: Any, dtype: str) -> Tensor:
+    """`keras.ops.cast`."""
+    return _namespace.get().cast(value, dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _torch_constant(values: bytes, dtype: str, shape: tuple[int, ...], device: Any) -> Tensor:
+    array = np.frombuffer(values, dtype).reshape(shape).copy()
+    return keras.ops.convert_to_tensor(array).to(device)
 
 
 def is_foreign_graph_tensor(value: Any) -> bool:

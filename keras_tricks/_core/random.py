@@ -21,8 +21,10 @@ from keras_tricks._core import checks, ops
 
 GOLDEN_RATIO = 0x9E3779B9
 BETA_TABLE_SIZE = 4097
-# 2u - 1 = +-(1 - 2**-24) at the outermost draws: the table of Beta spans the log-odds of u from there to there.
-BETA_TABLE_EDGE = math.log(2.0**25)
+# The outermost draws have u = 2**-25 and 1 - 2**-25: the table of Beta spans their log-odds, and a little more, so
+# that no rounding leads out of it.
+BETA_TABLE_EDGE = math.log(2.0**25) + 0.01
+KEY_MULTIPLIERS = np.array([[GOLDEN_RATIO, 0x85EBCA6B], [0xC2B2AE35, 0x27D4EB2F]]).astype("uint32").view("int32")
 
 Tensor = Any
 
@@ -41,16 +43,14 @@ def words(text: str) -> tuple[int, int]:
 def key(state: Tensor, salt: tuple[int, int]) -> Tensor:
     """The key of call number `state[1]` of seed `state[0]`, in the stream named by the two words of `salt`."""
     seed, call = state[0], state[1]
-    multipliers = ops.convert_to_tensor(
-        np.array([[GOLDEN_RATIO, 0x85EBCA6B], [0xC2B2AE35, 0x27D4EB2F]]).astype("uint32").view("int32")
-    )
-    return _mix(seed * multipliers[0] + call * multipliers[1] + ops.convert_to_tensor(np.array(salt, "int32")))
+    multipliers, salt_words = ops.constant(KEY_MULTIPLIERS, call), ops.constant(np.array(salt, "int32"), call)
+    return _mix(seed * multipliers[0] + call * multipliers[1] + salt_words)
 
 
 def split(key: Tensor, count: int) -> list[Tensor]:
     """`count` keys whose streams are independent of each other and of `key`'s own."""
     salts = np.array([words(f"split {index}") for index in range(count)], "int32")
-    children = _mix(_mix(ops.bitwise_xor(key[None, :], ops.convert_to_tensor(salts))) + ops.flip(key, axis=0)[None, :])
+    children = _mix(_mix(ops.bitwise_xor(key[None, :], ops.constant(salts, key))) + ops.flip(key, axis=0)[None, :])
     return [children[index] for index in range(count)]
 
 
@@ -69,8 +69,7 @@ def integers(key: Tensor, shape: Sequence[Any], low: Any, high: Any) -> Tensor:
     """int32 numbers uniform in [low, high), for high - low of at most 2**24; either may be a scalar tensor."""
     if isinstance(low, int) and isinstance(high, int) and not 0 < high - low <= 2**24:
         raise checks.fail("high", f"above low={low} by at most 2**24", high)
-    span = ops.cast(high - low, "float32")
-    return ops.cast(ops.floor(uniform(key, shape) * span), "int32") + low
+    return ops.cast(ops.floor(uniform(key, shape) * ops.number(high - low)), "int32") + low
 
 
 def bernoulli(key: Tensor, shape: Sequence[Any], rate: Any) -> Tensor:
@@ -113,7 +112,7 @@ def choice(key: Tensor, shape: Sequence[Any], weights: Sequence[float]) -> Tenso
     # The last edges are 1 exactly, so that rounding can never pick an index whose weight is 0.
     edges = np.cumsum(shares) / shares.sum()
     edges[np.flatnonzero(shares)[-1] :] = 1.0
-    passed = uniform(key, shape)[..., None] >= ops.convert_to_tensor(edges.astype("float32"))
+    passed = uniform(key, shape)[..., None] >= ops.constant(edges.astype("float32"), key)
     return ops.sum(ops.cast(passed, "int32"), axis=-1)
 
 
@@ -128,8 +127,8 @@ def beta(key: Tensor, shape: Sequence[Any], a: float, b: float) -> tuple[Tensor,
         return 0.5 + 0.5 * symmetric, 0.5 - 0.5 * symmetric
     log_odds = ops.log((1.0 + symmetric) / (1.0 - symmetric))
     position = (log_odds + BETA_TABLE_EDGE) * ((BETA_TABLE_SIZE - 1) / (2 * BETA_TABLE_EDGE))
-    left = ops.clip(ops.floor(position), 0.0, BETA_TABLE_SIZE - 2.0)
-    table = ops.convert_to_tensor(_beta_table(float(a), float(b)))
+    left = ops.floor(position)
+    table = ops.constant(_beta_table(float(a), float(b)), key)
     index = ops.cast(left, "int32")
     low, high = ops.take(table, index, axis=0), ops.take(table, index + 1, axis=0)
     quantile = low + (high - low) * (position - left)

@@ -17,6 +17,7 @@ from keras import ops
 
 from keras_tricks._core import checks
 from keras_tricks._core.config import Configured
+from keras_tricks._core.ops import constant
 from keras_tricks._core.random import to_int32, words
 
 Tensor = Any
@@ -67,7 +68,11 @@ class Stream(keras.random.SeedGenerator):
         place = self.worker_place()
         with _lock:
             if place is None:
-                return ops.cast(self.next(), "int32")
+                # As `next`, which sends the increment to the accelerator at each call.
+                state = ops.cast(self.state, "int32") * 1
+                one_call = np.array([0, 1], keras.backend.standardize_dtype(self.state.dtype))
+                self.state.assign(self.state + constant(one_call, state))
+                return state
             # A worker counts in its own memory: the variable may be an accelerator's, which a fork cannot reach.
             call, self.worker_calls = self.worker_calls, self.worker_calls + 1
         return ops.convert_to_tensor(np.array([to_int32(self.seed + place[0]), to_int32(call + place[1])], "int32"))

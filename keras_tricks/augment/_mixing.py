@@ -52,7 +52,7 @@ class MixingAugmentation(BatchAugmentation):
         own, partners = params["weight"] * flat, params["rest"] * ops.take(flat, params["partner"], axis=0)
         total = own + partners
         weightless = total == 0
-        divisor = ops.where(weightless, 1.0, total)
+        divisor = ops.where(weightless, ops.ones_like(total), total)
         shares = {
             "weight": ops.where(weightless, params["weight"], own / divisor),
             "rest": ops.where(weightless, params["rest"], partners / divisor),

@@ -82,7 +82,7 @@ class CutMix(MixingAugmentation):
         rows, columns = params["rows"], params["columns"]
         pixels = ops.shape(rows)[1] * ops.shape(columns)[1]
         pasted = ops.sum(ops.cast(rows, "int32"), axis=1) * ops.sum(ops.cast(columns, "int32"), axis=1)
-        total = ops.cast(pixels, "float32")
+        total = ops.number(pixels)
         return params | {
             "weight": ops.cast(pixels - pasted, "float32") / total,
             "rest": ops.cast(pasted, "float32") / total,
@@ -91,6 +91,6 @@ class CutMix(MixingAugmentation):
 
 def _inside(size: Any, centre: Tensor, side: Tensor) -> Tensor:
     """Which pixels of a line of `size` lie in an interval; `centre` and `side` are shares of the line, (batch, 1)."""
-    length = ops.cast(size, "float32")
-    pixel_centres = ops.cast(ops.arange(size)[None, :], "float32") + 0.5
+    length = ops.number(size)
+    pixel_centres = ops.cast(ops.arange(size, dtype="int32")[None, :], "float32") + 0.5
     return ops.abs(pixel_centres - centre * length) < 0.5 * side * length

@@ -56,8 +56,8 @@ class MixUp(MixingAugmentation):
     def spare(self, params: Params, touched: Tensor) -> Params:
         """A share of 1."""
         return params | {
-            "weight": ops.where(touched, params["weight"], 1.0),
-            "rest": ops.where(touched, params["rest"], 0.0),
+            "weight": ops.where(touched, params["weight"], ops.ones_like(params["weight"])),
+            "rest": ops.where(touched, params["rest"], ops.zeros_like(params["rest"])),
         }
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:

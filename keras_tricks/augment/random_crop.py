@@ -57,7 +57,8 @@ class RandomCrop(BatchAugmentation):
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The corner of each image's window."""
         draws = random.uniform(seed, (shape[0], 3))
-        return self._corners(shape, ops.where(draws[:, 2:] < self.rate, draws[:, :2], 0.5))
+        touched = ops.cast(draws[:, 2:] < self.rate, "float32")
+        return self._corners(shape, 0.5 + touched * (draws[:, :2] - 0.5))
 
     def inference_params(self, shape: tuple[Any, ...]) -> Params | None:
         """The window in the middle, where the size changes."""
@@ -82,7 +83,7 @@ class RandomCrop(BatchAugmentation):
             size = shape[1 + axis]
             window = size if self.size is None else self.size[axis]
             self._check_fit(name, size, window)
-            choices = ops.cast(size - window + (2 * self.padding + 1), "float32")
+            choices = ops.number(size - window + (2 * self.padding + 1))
             corners[name] = ops.cast(ops.floor(places[:, axis] * choices), "int32") - self.padding
         return corners
 
@@ -111,13 +112,14 @@ class RandomCrop(BatchAugmentation):
         if fill == "reflect" or self.padding == 0:
             return windows
         known = ops.logical_and(known_rows[:, :, None], known_columns[:, None, :])
-        return ops.where(known[..., None], windows, ops.cast(fill, windows.dtype))
+        filling = ops.cast(ops.zeros_like(windows) + fill, windows.dtype)
+        return ops.where(known[..., None], windows, filling)
 
 
 def _line(corner: Tensor, size: Any, window: Any, fill: float | str) -> tuple[Tensor, Tensor]:
     """Which of the `size` lines of each image the lines of its window are, and whether there is one."""
     lines = corner[:, None] + ops.arange(window, dtype="int32")[None, :]
-    known = ops.logical_and(lines >= 0, lines < size)
     if fill == "reflect":
         lines = (size - 1) - ops.abs((size - 1) - ops.abs(lines))
-    return ops.minimum(ops.maximum(lines, 0), size - 1), known
+    known = ops.logical_and(lines >= 0, lines < size)
+    return lines * ops.cast(known, "int32"), known
