@@ -38,7 +38,7 @@ class Configured:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments, serialised, on top of what a Keras base saves."""
-        inherited = getattr(super(), "get_config", dict)()
+        inherited: dict[str, Any] = getattr(super(), "get_config", dict)()
         arguments = constructor_arguments(type(self))
         return inherited | {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in arguments}
 

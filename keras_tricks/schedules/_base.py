@@ -13,7 +13,7 @@ Tensor = Any
 KerasSchedule = keras.optimizers.schedules.LearningRateSchedule
 
 
-class _Saveable(KerasSchedule):
+class _Saveable(keras.optimizers.schedules.LearningRateSchedule):
     # Keras' base refuses to be saved rather than to have nothing of its own to save.
     def get_config(self) -> dict[str, Any]:
         return {}
