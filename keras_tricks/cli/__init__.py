@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return arguments.run(arguments)
     except CommandError as error:
-        print(f"keras-tricks: error: {error}", file=sys.stderr)
+        kind = "" if error.exit_code == 130 else "error: "
+        print(f"keras-tricks: {kind}{error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)

@@ -26,6 +26,8 @@ def activate(backend: str) -> None:
         raise CommandError(f"Keras already runs on {active} in this process; the backend {backend} needs a new one.")
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Waiting threads of torch otherwise spin: beside any other busy process, small steps then take ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _checked(backend: str) -> str:

@@ -35,8 +35,8 @@ class Settings:
     backend: str = "tensorflow"
     model: str = "cnn"
     augment: tuple[str, ...] = ()
-    epochs: int = 40
-    batch_size: int = 64
+    epochs: int = 30
+    batch_size: int = 32
     learning_rate: float = 3e-3
     average: bool = True
     seed: int = 0
