@@ -43,7 +43,7 @@ class Settings:
     image_size: tuple[int, int] | None = None
     strict: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("augment", "image_size"):  # Lists, when they come from JSON.
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
