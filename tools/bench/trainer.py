@@ -19,7 +19,7 @@ def small_cnn() -> keras.Model:
     """Three convolutions with BatchNorm, from images as stored."""
     keras.utils.set_random_seed(0)
     model = [keras.Input((32, 32, 3)), layers.Rescaling(1 / 255)]
-    for filters in (32, 64, 128):
+    for filters in (16, 32, 64):
         model += [layers.Conv2D(filters, 3, padding="same", use_bias=False), layers.BatchNormalization(), layers.ReLU()]
         model += [layers.MaxPooling2D()]
     return keras.Sequential([*model, layers.GlobalAveragePooling2D(), layers.Dense(CLASSES)])
