@@ -97,10 +97,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As `keras.Model.fit`."""
         if y is not None and hasattr(y, "shape"):
-            for layer in self.augment:
-                layer.check_labels(y)
-                if layer.mixes_samples:
-                    break
+            self._check_labels(y)
         with self.weights_kept(), averaging.given_back_on_error(self, training=True):
             return super().fit(x, y, *args, **kwargs)
 
@@ -119,7 +116,34 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         """The model's, by which losses and metrics of several outputs are named."""
         return self.model.output_names
 
+    def _check_labels(self, labels: Any) -> None:
+        """Refuses, before training, labels that the first augmentation that mixes them cannot use."""
+        mixing = next((layer for layer in self.augment if layer.mixes_samples), None)
+        if mixing is None:
+            return
+        mixing.check_labels(labels)
+        names = _takers_of_one_kind(self) if "int" in str(labels.dtype) else []
+        if names:
+            raise ValueError(
+                f"{type(mixing).__name__} makes rows of shares out of class ids, and validation keeps the ids: compile "
+                "with `keras_tricks.losses.Crossentropy` and `keras_tricks.metrics.Accuracy`, which take both. "
+                f"Received: {', '.join(names)}"
+            )
+
     def _model_inputs(self, batch: Mapping[str, Any], inputs: Any) -> Any:
         """The augmented images in the model's dtype, in the place where `inputs` had them."""
         images = ops.cast(batch["images"], self.compute_dtype)
         return {**inputs, "images": images} if isinstance(inputs, Mapping) else images
+
+
+def _takers_of_one_kind(model: keras.Model) -> list[str]:
+    """The losses and metrics of Keras, as given to `compile`, that take class ids alone or rows alone."""
+    try:
+        config = model.get_compile_config() or {}
+    except Exception:  # something that cannot be saved, and is not Keras' own then
+        return []
+    parts = [config.get("loss")]
+    for kind in ("metrics", "weighted_metrics"):
+        parts += config[kind] if isinstance(config.get(kind), (list, tuple)) else [config.get(kind)]
+    names = [part.get("class_name", "") if isinstance(part, dict) else str(part) for part in parts]
+    return [name for name in names if name in ("acc", "accuracy") or "categorical" in name.lower()]

@@ -364,3 +364,25 @@ def test_a_bad_argument_is_named_with_its_value(arguments, message):
 def test_integer_labels_without_the_number_of_classes_are_refused_before_training():
     with pytest.raises(ValueError, match="MixUp needs `num_classes`"):
         fit(make_trainer(kt.augment.MixUp(0.2)))
+
+
+@pytest.mark.parametrize(
+    ("compiled", "name"),
+    [
+        ({"metrics": ["accuracy"]}, "accuracy"),
+        ({"loss": "sparse_categorical_crossentropy"}, "sparse_categorical_crossentropy"),
+        ({"loss": keras.losses.CategoricalCrossentropy()}, "CategoricalCrossentropy"),
+        ({"metrics": [keras.metrics.SparseTopKCategoricalAccuracy(2)]}, "SparseTopKCategoricalAccuracy"),
+    ],
+)
+def test_a_loss_or_metric_that_takes_one_kind_of_labels_is_refused_where_they_become_another(compiled, name):
+    trainer = make_trainer(kt.augment.MixUp(0.2, num_classes=CLASSES), **compiled)
+    with pytest.raises(ValueError, match=f"keras_tricks.losses.Crossentropy.*Received: {name}"):
+        fit(trainer)
+
+
+def test_keras_own_loss_and_metric_will_do_for_labels_that_are_rows_already():
+    trainer = make_trainer(
+        kt.augment.MixUp(0.2), loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+    )
+    assert np.isfinite(fit(trainer, y=np.eye(CLASSES)[LABELS])["accuracy"]).all()
