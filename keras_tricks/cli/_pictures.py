@@ -17,6 +17,7 @@ def save_curves(path: pathlib.Path, rows: Sequence[Mapping[str, float]]) -> None
         axes.plot(epochs, [row[name] for row in rows], marker=".", label="training (augmented)")
         axes.plot(epochs, [row[f"val_{name}"] for row in rows], marker=".", label="held out")
         axes.set(title=name, xlabel="epoch")
+        axes.locator_params(axis="x", integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
     _save(figure, path)
