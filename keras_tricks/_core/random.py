@@ -175,16 +175,18 @@ def _beta_table(a: float, b: float) -> np.ndarray:
     linear interpolation resolves both tails.
     """
     log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-    grid = np.linspace(-40.0, 40.0, 80_001)
-    softplus = np.logaddexp(0.0, np.stack([grid, -grid]))  # -log(1 - x), -log(x)
-    density = np.exp(-a * softplus[1] - b * softplus[0] - log_beta)
-    # The density is analytic and vanishes like exp(a t), exp(-b t): below and above the grid it is that exponential.
-    step = grid[1] - grid[0]
-    pieces = (density[1:] + density[:-1]) * (step / 2)
-    below = math.exp(max(a * grid[0] - log_beta - math.log(a), -745.0)) + np.concatenate([[0.0], np.cumsum(pieces)])
-    above = math.exp(max(-b * grid[-1] - log_beta - math.log(b), -745.0)) + np.concatenate(
-        [[0.0], np.cumsum(pieces[::-1])]
-    )
+    # 40 standard deviations to each side, or where the law is wider all that float64 tells from the tails.
+    centre = math.log(a / b)
+    reach = min(40 + abs(centre), 40 * math.sqrt(1 / a + 1 / b))
+    grid = np.linspace(centre - reach, centre + reach, 80_001)
+    x, rest = 1 / (1 + np.exp(-grid)), 1 / (1 + np.exp(grid))
+    density = np.exp(-a * np.logaddexp(0.0, -grid) - b * np.logaddexp(0.0, grid) - log_beta)
+    pieces = (density[1:] + density[:-1]) * ((grid[1] - grid[0]) / 2)
+    # Beyond the grid the density falls like an exponential, of the slope it has at the ends.
+    first = max(density[0] / (a * rest[0] - b * x[0]), 5e-324)
+    last = max(density[-1] / (b * x[-1] - a * rest[-1]), 5e-324)
+    below = first + np.concatenate([[0.0], np.cumsum(pieces)])
+    above = last + np.concatenate([[0.0], np.cumsum(pieces[::-1])])
     odds = np.log(below) - np.log(above[::-1])
     wanted = np.linspace(-BETA_TABLE_EDGE, BETA_TABLE_EDGE, BETA_TABLE_SIZE)
     inside = np.interp(wanted, odds, grid)

@@ -84,6 +84,18 @@ def test_betas_follow_the_exact_law_at_both_ends(parameters):
     np.testing.assert_allclose(draws + complements, 1, atol=2e-7)
 
 
+@pytest.mark.parametrize("parameters", [(1e-3, 1e-3), (0.1, 0.1), (0.05, 30), (1, 1), (40, 2), (1000, 0.1), (1e6, 1e6)])
+def test_the_table_of_beta_holds_the_exact_quantiles_for_any_parameters(parameters):
+    log_odds = random._beta_table(*map(float, parameters)).astype("float64")
+    grid = np.linspace(-random.BETA_TABLE_EDGE, random.BETA_TABLE_EDGE, random.BETA_TABLE_SIZE)
+    draws, complements = np.exp(-np.logaddexp(0, -log_odds)), np.exp(-np.logaddexp(0, log_odds))
+    law, mirrored = stats.beta(*parameters), stats.beta(*parameters[::-1])
+    probability = np.where(draws < complements, law.cdf(draws), mirrored.sf(complements))
+    resolved = np.minimum(draws, complements) > 1e-290  # below, SciPy's own function underflows
+    np.testing.assert_allclose(probability[resolved], (1 / (1 + np.exp(-grid)))[resolved], atol=1e-7)
+    assert (np.diff(log_odds) >= 0).all()
+
+
 def test_integers_are_uniform_and_stay_in_range():
     integers = to_numpy(random.integers(key_of(4, 0), (DRAWS,), -2, 5))
     values, counts = np.unique(integers, return_counts=True)
