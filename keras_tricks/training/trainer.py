@@ -122,8 +122,9 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         if mixing is None:
             return
         mixing.check_labels(labels)
-        names = _takers_of_one_kind(self) if "int" in str(labels.dtype) else []
-        if names:
+        are_class_ids = len(labels.shape) < 2 or labels.shape[-1] == 1
+        names = _takers_of_one_kind(self)
+        if are_class_ids and names:
             raise ValueError(
                 f"{type(mixing).__name__} makes rows of shares out of class ids, and validation keeps the ids: compile "
                 "with `keras_tricks.losses.Crossentropy` and `keras_tricks.metrics.Accuracy`, which take both. "

@@ -381,8 +381,9 @@ def test_a_loss_or_metric_that_takes_one_kind_of_labels_is_refused_where_they_be
         fit(trainer)
 
 
-def test_keras_own_loss_and_metric_will_do_for_labels_that_are_rows_already():
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_keras_own_loss_and_metric_will_do_for_labels_that_are_rows_already(dtype):
     trainer = make_trainer(
         kt.augment.MixUp(0.2), loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
     )
-    assert np.isfinite(fit(trainer, y=np.eye(CLASSES)[LABELS])["accuracy"]).all()
+    assert np.isfinite(fit(trainer, y=np.eye(CLASSES, dtype=dtype)[LABELS])["accuracy"]).all()
