@@ -288,7 +288,7 @@ class AugmentationContract:
     def test_a_data_loader_with_two_workers_repeats_no_batch(self):
         data = importlib.import_module("torch.utils.data")
         if BACKEND != "torch":
-            return  # the objects of the other backends do not survive a fork: tests/data/test_augment.py spawns
+            pytest.skip("JAX and TensorFlow do not survive a fork; tests/data/test_augment.py starts workers afresh")
         layer = self.make()
 
         def collate(items: list[Any]) -> np.ndarray:
