@@ -10,6 +10,9 @@ Tensor = Any
 
 abs = tf.abs
 broadcast_to = tf.broadcast_to
+cos = tf.cos
+cumsum = tf.cumsum
+einsum = tf.einsum
 equal = tf.equal
 exp = tf.exp
 expand_dims = tf.expand_dims
@@ -18,10 +21,18 @@ log = tf.math.log
 logical_and = tf.logical_and
 logical_not = tf.logical_not
 logical_or = tf.logical_or
+matmul = tf.matmul
 maximum = tf.maximum
+minimum = tf.minimum
+not_equal = tf.not_equal
 ones_like = tf.ones_like
+repeat = tf.repeat
 reshape = tf.reshape
+round = tf.round
 sigmoid = tf.sigmoid
+sin = tf.sin
+square = tf.square
+tan = tf.tan
 sqrt = tf.sqrt
 stack = tf.stack
 where = tf.where
@@ -88,6 +99,31 @@ def sum(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
 def mean(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """`keras.ops.mean`."""
     return tf.reduce_mean(value, axis, keepdims)
+
+
+def max(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """`keras.ops.max`."""
+    return tf.reduce_max(value, axis, keepdims)
+
+
+def min(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """`keras.ops.min`."""
+    return tf.reduce_min(value, axis, keepdims)
+
+
+def any(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """`keras.ops.any`."""
+    return tf.reduce_any(value, axis, keepdims)
+
+
+def pad(value: Tensor, widths: Any, mode: str = "constant") -> Tensor:
+    """`keras.ops.pad`; "edge" is not among the modes."""
+    return tf.pad(value, widths, mode)
+
+
+def segment_sum(value: Tensor, segments: Tensor, num_segments: Any) -> Tensor:
+    """`keras.ops.segment_sum`."""
+    return tf.math.unsorted_segment_sum(value, segments, num_segments)
 
 
 def argsort(value: Tensor) -> Tensor:

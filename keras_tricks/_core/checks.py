@@ -77,6 +77,20 @@ def interval(argument: str, value: Any) -> tuple[float, float]:
     return float(value[0]), float(value[1])
 
 
+def span(
+    argument: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf
+) -> float | tuple[float, float]:
+    """A number, or a pair `(low, high)` of numbers with low not above high, all in [minimum, maximum]."""
+    ends = value if isinstance(value, (tuple, list)) else (value,)
+    if len(ends) not in (1, 2) or not all(map(is_number, ends)):
+        raise fail(argument, "a number or a pair of numbers (low, high)", value)
+    if not all(minimum <= end <= maximum for end in ends):
+        raise fail(argument, f"in [{minimum:g}, {maximum:g}]", value)
+    if ends[0] > ends[-1]:
+        raise fail(argument, "a pair (low, high) with low not above high", value)
+    return (float(ends[0]), float(ends[1])) if len(ends) == 2 else float(ends[0])
+
+
 def size(argument: str, value: Any) -> tuple[int, int]:
     """A height and width in pixels: a pair of integers, or one for both."""
     pair = (value, value) if is_integer(value) else value

@@ -58,9 +58,29 @@ def right_shift(value: Tensor, count: int) -> Tensor:
     return value >> count
 
 
+def clip(value: Tensor, low: Any, high: Any) -> Tensor:
+    """`keras.ops.clip`; both limits numbers, or both tensors."""
+    return value.clip(low, high) if _has_methods(value) else _namespace.get().clip(value, low, high)
+
+
+def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
+    """`keras.ops.take` along a named axis, with indices in range."""
+    if not hasattr(value, "index_select"):
+        return _namespace.get().take(value, indices, axis=axis)
+    # Keras' own looks for negative indices first: two more passes.
+    axis %= value.ndim
+    taken = value.index_select(axis, indices.reshape(-1))
+    return taken.reshape(*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :])
+
+
 def cast(value: Any, dtype: str) -> Tensor:
     """`keras.ops.cast`."""
     return _namespace.get().cast(value, dtype)
+
+
+def _has_methods(value: Any) -> bool:
+    """Whether `value` is an array of NumPy, JAX or torch, whose own methods take plain numbers."""
+    return hasattr(value, "clip") and hasattr(value, "dtype")
 
 
 @functools.lru_cache(maxsize=256)

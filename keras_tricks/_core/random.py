@@ -72,6 +72,12 @@ def integers(key: Tensor, shape: Sequence[Any], low: Any, high: Any) -> Tensor:
     return ops.cast(ops.floor(uniform(key, shape) * ops.number(high - low)), "int32") + low
 
 
+def spread(uniforms: Tensor, span: float | tuple[float, float]) -> Tensor:
+    """Uniform numbers in [0, 1) over a pair `(low, high)`; a single number stays fixed."""
+    low, high = span if isinstance(span, tuple) else (span, span)
+    return low + (high - low) * uniforms
+
+
 def bernoulli(key: Tensor, shape: Sequence[Any], rate: Any) -> Tensor:
     """True with probability `rate`."""
     return uniform(key, shape) < rate

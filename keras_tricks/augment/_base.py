@@ -6,19 +6,26 @@ import keras
 
 from keras_tricks._core import checks, ops, random
 from keras_tricks._core.stream import RandomLayer
-from keras_tricks.augment import _batch
+from keras_tricks.augment import _batch, _boxes
 
 Tensor = Any
 Params = dict[str, Any]
 Batch = dict[str, Any]
+Boxes = dict[str, Any]
 
 
 class BatchAugmentation(RandomLayer):
     """Base of the augmentations: a trick writes `sample` and `transform_images`, and what else it changes.
 
     `sample(shape, seed)` draws everything random about a batch and returns it as a dict of tensors; `transform_images`,
-    `transform_labels` and `transform_masks` are pure functions of their input and these `params`. Hooks see batches,
-    channels last. The base brings every batch there and back, in each place where an augmentation runs.
+    `transform_labels`, `transform_masks` and `transform_boxes` are pure functions of their input and these `params`.
+    Hooks see batches, channels last, and boxes as corners in pixels. The base brings every batch there and back, in
+    each place where an augmentation runs.
+
+    A batch given as a dict may hold `segmentation_masks`, laid out as the images, and `bounding_boxes`: a dict of
+    "boxes", (batch, count, 4), and "labels" (KerasCV's "classes" will do), (batch, count), in which -1 marks a box that
+    is none. Boxes that move are clipped to the image; one that keeps less than `min_visible` of its area gets label -1
+    and coordinates 0.
 
     Args:
         rate: Share of the images touched, in [0, 1].
@@ -26,6 +33,9 @@ class BatchAugmentation(RandomLayer):
             class and on an explicitly given `name`; inside `Sequence` and `Trainer` on the position.
         data_format: "channels_last" or "channels_first"; None takes Keras' setting.
         value_range: Darkest and brightest value of a pixel.
+        bounding_box_format: "xyxy" (left, top, right, bottom), "xywh" (left, top, width, height), "center_xywh", in
+            pixels, or "rel_xyxy", "rel_xywh" in shares of the image's sides.
+        min_visible: Share of its area, in [0, 1], that a box must keep.
         **kwargs: `name`, `dtype`, as in every Keras layer.
 
     Raises:
@@ -59,6 +69,8 @@ class BatchAugmentation(RandomLayer):
     any_data_format = False
     # Whether `sample` applies `rate` itself.
     samples_rate = False
+    # Whether every pixel stays where it is: masks and boxes then stay as they are.
+    keeps_places = False
 
     def __init__(
         self,
@@ -66,6 +78,8 @@ class BatchAugmentation(RandomLayer):
         seed: int | None = None,
         data_format: str | None = None,
         value_range: tuple[float, float] = (0, 255),
+        bounding_box_format: str = "xyxy",
+        min_visible: float = 0.1,
         **kwargs: Any,
     ):
         super().__init__(seed, autocast=False, **kwargs)
@@ -74,6 +88,8 @@ class BatchAugmentation(RandomLayer):
             checks.one_of("data_format", data_format, ("channels_last", "channels_first"))
         self.data_format = data_format or keras.config.image_data_format()
         self.value_range = checks.interval("value_range", value_range)
+        self.bounding_box_format = checks.one_of("bounding_box_format", bounding_box_format, _boxes.FORMATS)
+        self.min_visible = checks.rate("min_visible", min_visible)
         self.built = True
 
     # What a trick writes
@@ -92,10 +108,17 @@ class BatchAugmentation(RandomLayer):
 
     def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
         """Segmentation masks, (batch, height, width, channels), moved as the images are."""
+        if self.keeps_places:
+            return masks
         raise ValueError(f"{type(self).__name__} does not handle `segmentation_masks`.")
 
-    def transform_boxes(self, boxes: dict[str, Tensor], params: Params) -> dict[str, Tensor]:
-        """Bounding boxes, moved as the images are."""
+    def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
+        """ "boxes", (left, top, right, bottom) in pixels, (batch, count, 4), and "labels", moved as the images are.
+
+        They may leave the image: the base clips them.
+        """
+        if self.keeps_places:
+            return boxes
         raise ValueError(f"{type(self).__name__} does not handle `bounding_boxes`.")
 
     def spare(self, params: Params, touched: Tensor) -> Params:
@@ -128,6 +151,8 @@ class BatchAugmentation(RandomLayer):
         """See `call`; also takes TensorFlow's tensors inside `tf.data` while another backend is active."""
         batch, give_back = _batch.name_parts(inputs, labels, sample_weight)
         self._check_batch(batch)
+        if batch.get("bounding_boxes") is not None:
+            inputs = dict(inputs) | {"bounding_boxes": batch["bounding_boxes"]}
         if not ops.is_foreign_graph_tensor(batch["images"]):
             mode = {} if training is None else {"training": training}
             return super().__call__(inputs, labels, sample_weight, **mode)
@@ -177,12 +202,14 @@ class BatchAugmentation(RandomLayer):
             "images": self._transform_images,
             "labels": self.transform_labels,
             "segmentation_masks": self._transform_masks,
-            "bounding_boxes": self.transform_boxes,
         }
         changed = {
             name: self._choose(hooks[name](part, params), part, params) if name in hooks and part is not None else part
             for name, part in batch.items()
         }
+        if batch.get("bounding_boxes") is not None:
+            sizes = [self._channels_last_shape(side["images"])[1:3] for side in (batch, changed)]
+            changed["bounding_boxes"] = self._transform_boxes(batch["bounding_boxes"], params, *sizes)
         return changed
 
     def stream_key(self, call: Tensor, place: str = "", seed: Tensor | None = None) -> Tensor:
@@ -235,6 +262,16 @@ class BatchAugmentation(RandomLayer):
 
     def _transform_masks(self, masks: Tensor, params: Params) -> Tensor:
         return self._in_channels_last(self.transform_masks, masks, params)
+
+    def _transform_boxes(self, boxes: Boxes, params: Params, size: tuple[Any, Any], new_size: tuple[Any, Any]) -> Boxes:
+        corners = _boxes.to_corners(boxes, self.bounding_box_format, *size)
+        moved = self.transform_boxes(corners, params)
+        if moved is corners:
+            return boxes
+        if "touched" in params:
+            moved = moved | {name: self._choose(moved[name], corners[name], params) for name in ("boxes", "labels")}
+        moved = _boxes.clip(moved, *new_size, self.min_visible)
+        return _boxes.from_corners(moved, self.bounding_box_format, *new_size, _boxes.label_name(boxes))
 
     def _in_channels_last(self, hook: Any, images: Tensor, params: Params) -> Tensor:
         if self.data_format == "channels_last" or self.any_data_format:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_tricks._core import ops
+from keras_tricks.augment import _boxes
 
 Batch = dict[str, Any]
 TUPLE_NAMES = ("images", "labels", "sample_weight")
@@ -18,7 +19,10 @@ def name_parts(inputs: Any, labels: Any = None, sample_weight: Any = None) -> tu
             raise ValueError("A batch given as a dict holds its labels itself. Received: a dict and `labels` beside it")
         if "images" not in inputs:
             raise ValueError(f'A batch given as a dict needs the key "images". Received: keys {sorted(inputs)}')
-        return {name: _array(part) for name, part in inputs.items()}, dict
+        batch = {name: _array(part) for name, part in inputs.items()}
+        if isinstance(batch.get("bounding_boxes"), Mapping):
+            batch["bounding_boxes"] = _boxes.dense(batch["bounding_boxes"])
+        return batch, dict
     if not isinstance(inputs, (tuple, list)):
         if labels is None:
             return {"images": inputs}, lambda batch: batch["images"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_tricks._core import checks, ops, random
-from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
+from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
 
 
 class RandomCrop(BatchAugmentation):
@@ -75,6 +75,11 @@ class RandomCrop(BatchAugmentation):
     def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
         """The windows, cut out of the masks; class 0 where a constant was padded."""
         return self._cut(masks, params, self.fill if self.fill == "reflect" else 0)
+
+    def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
+        """The boxes, seen from the corner of the window."""
+        corner = ops.cast(ops.stack([params["left"], params["top"]] * 2, axis=-1), "float32")
+        return boxes | {"boxes": boxes["boxes"] - corner[:, None, :]}
 
     def _corners(self, shape: tuple[Any, ...], places: Tensor) -> Params:
         """The top and left of windows at `places`: (batch, 2) in [0, 1], from the first to the last that fits."""

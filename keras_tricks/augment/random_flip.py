@@ -3,7 +3,7 @@
 from typing import Any
 
 from keras_tricks._core import ops, random
-from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
+from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
 
 
 class RandomFlip(BatchAugmentation):
@@ -48,7 +48,7 @@ class RandomFlip(BatchAugmentation):
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """Whether to mirror each image along each axis."""
         flips = random.bernoulli(seed, (shape[0], 2), self.rate)
-        return {"horizontal": flips[:, 0], "vertical": flips[:, 1]}
+        return {"horizontal": flips[:, 0], "vertical": flips[:, 1], "height": shape[1], "width": shape[2]}
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, some of them mirrored."""
@@ -61,3 +61,18 @@ class RandomFlip(BatchAugmentation):
     def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
         """The masks, mirrored as their images."""
         return self.transform_images(masks, params)
+
+    def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
+        """The boxes, mirrored as their images."""
+        left, top, right, bottom = (boxes["boxes"][..., side] for side in range(4))
+        if self.horizontal:
+            left, right = _mirror(left, right, params["horizontal"], params["width"])
+        if self.vertical:
+            top, bottom = _mirror(top, bottom, params["vertical"], params["height"])
+        return boxes | {"boxes": ops.stack([left, top, right, bottom], axis=-1)}
+
+
+def _mirror(low: Tensor, high: Tensor, mirrored: Tensor, size: Any) -> tuple[Tensor, Tensor]:
+    """Both ends of intervals in a line of `size`, where `mirrored`."""
+    length = ops.number(size)
+    return ops.where(mirrored[:, None], length - high, low), ops.where(mirrored[:, None], length - low, high)

@@ -19,13 +19,14 @@ class Sequence(BatchAugmentation):
     Args:
         layers: The augmentations, in the order in which they are applied.
         seed: For the members that have none of their own.
-        **kwargs: `data_format`, `name`, `dtype`; the `rate` is each member's own.
+        **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`; the `rate` is each member's own.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
     Output shape: as the last member's.
 
     Raises:
-        ValueError: if a member is no augmentation of this package, or lays out its images in another `data_format`.
+        ValueError: if a member is no augmentation of this package, or has another `data_format` or
+            `bounding_box_format`.
 
     Example:
         ```python
@@ -42,11 +43,12 @@ class Sequence(BatchAugmentation):
         for layer in self.layers:
             if not isinstance(layer, BatchAugmentation):
                 raise checks.fail("layers", "a list of keras_tricks.augment layers", layer)
-            if layer.data_format != self.data_format:
-                raise ValueError(
-                    f"All members must have data_format={self.data_format!r}. "
-                    f"Received: {layer.name} with data_format={layer.data_format!r}"
-                )
+            for name in ("data_format", "bounding_box_format"):
+                wanted, own = getattr(self, name), getattr(layer, name)
+                if own != wanted:
+                    raise ValueError(
+                        f"All members must have {name}={wanted!r}. Received: {layer.name} with {name}={own!r}"
+                    )
         self.mixes_samples = any(layer.mixes_samples for layer in self.layers)
 
     def augment(self, batch: Batch, call: Tensor, place: str = "", seed: Tensor | None = None) -> Batch:

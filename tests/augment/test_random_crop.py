@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 import keras_tricks as kt
+from tests.augment.boxes import assert_boxes_fit_the_paint, painted
 from tests.contracts.augmentation import AugmentationContract, make_images
 from tests.running import to_numpy
 
@@ -68,3 +69,6 @@ class TestRandomCrop(AugmentationContract):
         image, mask = to_numpy(batch["images"])[..., :1], to_numpy(batch["segmentation_masks"])
         np.testing.assert_array_equal(mask, np.where(mask == 0, 0, image))
         assert (mask == 0).any()
+
+    def test_boxes_are_cut_with_their_images(self):
+        assert_boxes_fit_the_paint(kt.augment.RandomCrop((40, 50), padding=6, seed=1)(painted()), tolerance=0)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import keras_tricks as kt
+from tests.augment.boxes import assert_boxes_fit_the_paint, painted
 from tests.contracts.augmentation import AugmentationContract, make_images
 from tests.running import to_numpy
 
@@ -38,7 +39,5 @@ class TestRandomFlip(AugmentationContract):
         batch = self.make()({"images": images, "segmentation_masks": images[..., :1]})
         np.testing.assert_array_equal(to_numpy(batch["segmentation_masks"]), to_numpy(batch["images"])[..., :1])
 
-    def test_boxes_are_refused_by_name(self):
-        boxes = {"boxes": np.zeros((8, 2, 4), "float32"), "labels": np.zeros((8, 2), "float32")}
-        with pytest.raises(ValueError, match="RandomFlip does not handle `bounding_boxes`"):
-            self.make()({"images": make_images(), "bounding_boxes": boxes})
+    def test_boxes_are_mirrored_with_their_images(self):
+        assert_boxes_fit_the_paint(self.make()(painted()), tolerance=0)

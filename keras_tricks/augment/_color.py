@@ -1,0 +1,52 @@
+"""How the augmentations work that change colours: in levels of 0 to 255, whatever the `value_range`; no pixel moves."""
+
+from typing import Any
+
+from keras_tricks._core import ops
+from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
+
+LEVELS = 255.0
+
+
+class ColorAugmentation(BatchAugmentation):
+    """Base of the augmentations of colour: a trick writes `sample` and `change_levels`.
+
+    Images come in `value_range` and go out in it; masks and boxes stay as they are.
+
+    Args:
+        **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
+    """
+
+    keeps_places = True
+
+    def change_levels(self, levels: Tensor, params: Params) -> Tensor:
+        """The images in levels, (batch, height, width, channels), changed as `params` says; clipped afterwards.
+
+        The levels are float32; where the class `keeps_dtype` they are uint8, or whole numbers in float32.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must write `change_levels`")
+
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The images, their colours changed."""
+        if self.keeps_dtype and _is_uint8(images):
+            return self.change_levels(images, params)
+        levels = self.to_levels(ops.cast(images, "float32"))
+        if self.keeps_dtype:
+            levels = ops.round(levels)
+        levels = self.change_levels(levels, params)
+        changed = self.from_levels(ops.clip(levels, 0.0, LEVELS))
+        return ops.cast(changed, images.dtype) if self.keeps_dtype else changed
+
+    def to_levels(self, images: Tensor) -> Tensor:
+        """Pixels in `value_range` as levels of 0 to 255."""
+        low, high = self.value_range
+        return images if (low, high) == (0, LEVELS) else (images - low) * (LEVELS / (high - low))
+
+    def from_levels(self, levels: Tensor) -> Tensor:
+        """Levels of 0 to 255 as pixels in `value_range`."""
+        low, high = self.value_range
+        return levels if (low, high) == (0, LEVELS) else levels * ((high - low) / LEVELS) + low
+
+
+def _is_uint8(images: Any) -> bool:
+    return "uint8" in str(images.dtype)
