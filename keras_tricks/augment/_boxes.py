@@ -21,7 +21,7 @@ def label_name(boxes: Boxes) -> str:
     names = [name for name in LABEL_NAMES if name in boxes] if isinstance(boxes, Mapping) else []
     if "boxes" not in boxes or len(names) != 1:
         raise ValueError(
-            '`bounding_boxes` must be a dict of "boxes", (batch, count, 4), and "labels" (or "classes"), (batch, count). '
+            '`bounding_boxes` must be a dict of "boxes", (batch, count, 4), and "labels" or "classes", (batch, count). '
             f"Received: {sorted(boxes) if isinstance(boxes, Mapping) else type(boxes).__name__}"
         )
     return names[0]
