@@ -10,6 +10,7 @@ Tensor = Any
 
 abs = tf.abs
 broadcast_to = tf.broadcast_to
+ceil = tf.math.ceil
 cos = tf.cos
 cumsum = tf.cumsum
 einsum = tf.einsum
@@ -35,6 +36,7 @@ square = tf.square
 tan = tf.tan
 sqrt = tf.sqrt
 stack = tf.stack
+tile = tf.tile
 where = tf.where
 zeros = tf.zeros
 zeros_like = tf.zeros_like
@@ -64,6 +66,11 @@ def arange(start: Any, stop: Any = None, dtype: str | None = None) -> Tensor:
 def right_shift(value: Tensor, count: int) -> Tensor:
     """`keras.ops.right_shift`: arithmetic, for signed integers."""
     return tf.bitwise.right_shift(value, tf.constant(count, value.dtype))
+
+
+def view(value: Tensor, dtype: str) -> Tensor:
+    """`keras.ops.view` as a shorter type, of a value with a last axis of 1."""
+    return tf.bitcast(value[..., 0], dtype)
 
 
 def clip(value: Tensor, low: Any, high: Any) -> Tensor:

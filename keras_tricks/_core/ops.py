@@ -65,7 +65,7 @@ def clip(value: Tensor, low: Any, high: Any) -> Tensor:
 
 def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
     """`keras.ops.take` along a named axis, with indices in range."""
-    if not hasattr(value, "index_select"):
+    if not is_torch(value):
         return _namespace.get().take(value, indices, axis=axis)
     # Keras' own looks for negative indices first: two more passes.
     axis %= value.ndim
@@ -76,6 +76,21 @@ def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
 def cast(value: Any, dtype: str) -> Tensor:
     """`keras.ops.cast`."""
     return _namespace.get().cast(value, dtype)
+
+
+def count(indices: Tensor, size: Any) -> Tensor:
+    """How often each of 0 ... size - 1 is among the int32 `indices`, `(size,)` int32."""
+    if not is_torch(indices):
+        return _namespace.get().segment_sum(_namespace.get().ones_like(indices), indices, num_segments=size)
+    if indices.is_cuda:  # there its own count would make the host wait
+        counts = indices.new_zeros(size)
+        return counts.scatter_add(0, cast(indices, "int64"), indices.new_ones(1).expand_as(indices))
+    return cast(indices.bincount(minlength=size), "int32")
+
+
+def is_torch(value: Any) -> bool:
+    """Whether `value` is a tensor of torch, whose operations run one by one."""
+    return hasattr(value, "index_select")
 
 
 def _has_methods(value: Any) -> bool:

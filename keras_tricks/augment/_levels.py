@@ -1,0 +1,186 @@
+"""What is done to colours, as pure functions of levels: `(batch, height, width, channels)`, 0 to 255.
+
+Parameters are one per image, `(batch, 1, 1, 1)` unless said otherwise. Levels are float32; functions that say so take
+uint8 as well, and then stay in it. Nothing here clips what may leave 0 to 255, except where uint8 has to.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from keras_tricks._core import ops
+
+Tensor = Any
+
+# ITU-R 601: how bright red, green and blue look.
+GRAY_WEIGHTS = (0.299, 0.587, 0.114)
+LEVEL_COUNT = 256
+POSTERIZE_MASKS = np.array([256 - 2 ** (8 - bits) for bits in range(9)])
+PIXELS_AT_ONCE = 8
+
+
+def is_uint8(levels: Tensor) -> bool:
+    """Whether these are levels in 8 bits."""
+    return "uint8" in str(levels.dtype)
+
+
+def grayscale(levels: Tensor) -> Tensor:
+    """How bright each pixel looks, in one channel; images of one channel as they are."""
+    if levels.shape[-1] == 1:
+        return levels
+    red, green, blue = GRAY_WEIGHTS
+    return red * levels[..., 0:1] + green * levels[..., 1:2] + blue * levels[..., 2:3]
+
+
+def blend(levels: Tensor, other: Tensor, factor: Tensor) -> Tensor:
+    """`other` at a factor of 0, `levels` at 1, and on in that direction above."""
+    return other + factor * (levels - other)
+
+
+def color_matrix(levels: Tensor, matrix: Tensor) -> Tensor:
+    """Each pixel, `[red, green, blue, 1]`, multiplied by the `(3, 4)` matrix of its image."""
+    if ops.is_torch(levels):
+        return _color_matrix_by_products(levels, matrix)
+    columns = matrix[:, None, None]
+    return (
+        levels[..., 0:1] * columns[..., 0]
+        + levels[..., 1:2] * columns[..., 1]
+        + levels[..., 2:3] * columns[..., 2]
+        + columns[..., 3]
+    )
+
+
+def brightness_matrix(factor: Tensor) -> Tensor:
+    """Of `blend(levels, 0, factor)`, for factors `(batch,)`."""
+    return factor[:, None, None] * ops.constant(np.eye(3, 4, dtype="float32"), factor)
+
+
+def saturation_matrix(factor: Tensor) -> Tensor:
+    """Of `blend(levels, grayscale(levels), factor)`, for factors `(batch,)`."""
+    gray = np.tile(np.array([*GRAY_WEIGHTS, 0.0], "float32"), (3, 1))
+    eye = np.eye(3, 4, dtype="float32")
+    return ops.constant(gray, factor) + factor[:, None, None] * ops.constant(eye - gray, factor)
+
+
+def contrast_matrix(factor: Tensor, mean: Tensor) -> Tensor:
+    """Of `blend(levels, mean, factor)`, for factors and means `(batch,)`."""
+    last = ops.constant(np.tile(np.eye(1, 4, 3, dtype="float32"), (3, 1)), factor)
+    return brightness_matrix(factor) + ((1.0 - factor) * mean)[:, None, None] * last
+
+
+def compose(second: Tensor, first: Tensor) -> Tensor:
+    """The matrix of `first` and then `second`, each `(batch, 3, 4)`."""
+    last = ops.constant(np.eye(1, 4, 3, dtype="float32"), second)
+    # No matmul: accelerators round its factors to fewer digits.
+    product = ops.sum(second[:, :, :3, None] * first[:, None, :, :], axis=2)
+    return product + second[:, :, 3:] * last
+
+
+def _color_matrix_by_products(levels: Tensor, matrix: Tensor) -> Tensor:
+    """On torch one product of several pixels at once with a block-diagonal matrix is many times faster."""
+    count, height, width, _ = levels.shape
+    pixels = math.gcd(height * width, PIXELS_AT_ONCE)
+    blocks = ops.constant(np.eye(pixels, dtype="float32")[:, None, :, None], levels)
+    factors = ops.transpose(matrix[:, :, :3], (0, 2, 1))[:, None, :, None, :]
+    factors = ops.reshape(blocks * factors, (count, 3 * pixels, 3 * pixels))
+    rows = ops.reshape(levels, (count, height * width // pixels, 3 * pixels))
+    offsets = ops.tile(matrix[:, :, 3], (1, pixels))[:, None, :]
+    return ops.reshape(ops.matmul(rows, factors) + offsets, levels.shape)
+
+
+def invert(levels: Tensor) -> Tensor:
+    """The negative, also of uint8."""
+    return 255 - levels
+
+
+def solarize(levels: Tensor, threshold: Tensor) -> Tensor:
+    """The negative of each level that is not below `threshold` (float32), also of uint8."""
+    if not is_uint8(levels):
+        return ops.where(levels < threshold, levels, 255.0 - levels)
+    lowest = ops.cast(ops.clip(ops.ceil(threshold), 0.0, 255.0), "uint8")
+    inverted = ops.logical_and(levels >= lowest, threshold <= 255.0)
+    return ops.where(inverted, 255 - levels, levels)
+
+
+def solarize_add(levels: Tensor, add: Tensor, threshold: Tensor) -> Tensor:
+    """`add` more, inside 0 to 255, for each level below `threshold` (both float32), also of uint8."""
+    if not is_uint8(levels):
+        return ops.where(levels < threshold, ops.clip(levels + add, 0.0, 255.0), levels)
+    add = ops.round(add)
+    more, less = (ops.cast(ops.clip(size, 0.0, 255.0), "uint8") for size in (add, -add))
+    added = ops.minimum(levels, 255 - more) + more
+    added = ops.maximum(added, less) - less
+    lowest = ops.cast(ops.clip(ops.ceil(threshold), 0.0, 255.0), "uint8")
+    kept = ops.logical_and(levels >= lowest, threshold <= 255.0)
+    return ops.where(kept, levels, added)
+
+
+def posterize(levels: Tensor, bits: Tensor) -> Tensor:
+    """The highest `bits` (int32, 0 to 8) of the 8 of each level, the others 0; also of uint8."""
+    if is_uint8(levels):
+        return ops.bitwise_and(levels, ops.take(ops.constant(POSTERIZE_MASKS.astype("uint8"), bits), bits, axis=0))
+    step = ops.take(ops.constant((256 - POSTERIZE_MASKS).astype("float32"), bits), bits, axis=0)
+    return ops.floor(levels / step) * step
+
+
+def autocontrast_lines(levels: Tensor) -> tuple[Tensor, Tensor]:
+    """`(scale, offset)`, each `(batch, 1, 1, channels)`: `floor(levels * scale + offset)` spans 0 to 255.
+
+    Per image and channel, of float32 or uint8; a channel of one level stays as it is.
+    """
+    low, high = (ops.cast(reduce(levels, axis=(1, 2), keepdims=True), "float32") for reduce in (ops.min, ops.max))
+    flat = low >= high
+    scale = ops.where(flat, ops.ones_like(low), 255.0 / ops.where(flat, ops.ones_like(low), high - low))
+    # Whole levels become multiples of 1/255 at least: the thousandth keeps a rounding error from losing one.
+    return scale, ops.where(flat, ops.zeros_like(low), -low * scale) + 1e-3
+
+
+def histograms(levels: Tensor) -> Tensor:
+    """How many pixels of each image and channel have each level, `(batch, channels, 256)` int32.
+
+    The levels are uint8 or whole numbers.
+    """
+    count, _, _, channels = ops.shape(levels)
+    bins = count * channels * LEVEL_COUNT
+    return ops.reshape(ops.count(ops.reshape(_bins(levels), (-1,)), bins), (count, channels, LEVEL_COUNT))
+
+
+def equalize_tables(levels: Tensor) -> Tensor:
+    """Tables `(batch, channels, 256)`, int32, through which all levels are about equally frequent.
+
+    With these levels as they are now, uint8 or whole numbers. A channel of one level stays as it is.
+    """
+    counts = histograms(levels)
+    upto = ops.cumsum(counts, axis=-1)
+    place = ops.arange(LEVEL_COUNT, dtype="int32")
+    # The pixels of the highest level that occurs do not count.
+    highest = ops.max(ops.where(counts > 0, place, ops.zeros_like(place)), axis=-1, keepdims=True)
+    last = ops.sum(ops.where(place == highest, counts, ops.zeros_like(counts)), axis=-1, keepdims=True)
+    step = (upto[..., -1:] - last) // 255
+    divisor = ops.maximum(step, ops.ones_like(step))
+    table = (upto - counts + divisor // 2) // divisor
+    return ops.where(step > 0, ops.minimum(table, ops.zeros_like(table) + 255), place)
+
+
+def look_up(levels: Tensor, tables: Tensor) -> Tensor:
+    """Each level, uint8 or a whole number, replaced by its entry in the `(batch, channels, 256)` tables."""
+    entries = ops.cast(ops.reshape(tables, (-1,)), levels.dtype)
+    return ops.take(entries, _bins(levels), axis=0)
+
+
+def sharpen(levels: Tensor, factor: Tensor) -> Tensor:
+    """`blend(levels, smooth, factor)` with the 3x3 means that weigh the pixel itself five times; borders stay."""
+    if any(isinstance(size, int) and size < 3 for size in levels.shape[1:3]):
+        return levels
+    inner = levels[:, 1:-1, 1:-1]
+    rows = levels[:, :-2] + levels[:, 1:-1] + levels[:, 2:]
+    smooth = (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:] + 4.0 * inner) * (1 / 13)
+    return levels + ops.pad((factor - 1.0) * (inner - smooth), ((0, 0), (1, 1), (1, 1), (0, 0)))
+
+
+def _bins(levels: Tensor) -> Tensor:
+    """The place of each pixel's level among the levels of all images and channels."""
+    count, _, _, channels = ops.shape(levels)
+    first = ops.arange(count * channels, dtype="int32") * LEVEL_COUNT
+    return ops.cast(levels, "int32") + ops.reshape(first, (count, 1, 1, channels))
