@@ -1,0 +1,69 @@
+"""How the augmentations work that bend the plane: rotation, shear, perspective, a lens."""
+
+from typing import Any
+
+from keras_tricks._core import checks, ops
+from keras_tricks.augment import _boxes, _resampling
+from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
+
+
+class WarpAugmentation(BatchAugmentation):
+    """Base of the warps: a trick writes `sample` and the way of a point there and back.
+
+    Points are `(x, y)`, columns and rows in pixels from the centre of the image. One resampling does it all.
+
+    Args:
+        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge".
+        interpolation: "bilinear" or "nearest".
+        **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
+    """
+
+    # Into how many parts the sides of a box are cut before its points move: 1 where lines stay straight.
+    side_parts = 1
+
+    def __init__(self, fill: float | str = 0, interpolation: str = "bilinear", **kwargs: Any):
+        super().__init__(**kwargs)
+        self.fill = _resampling.check_fill(fill)
+        self.interpolation = checks.one_of("interpolation", interpolation, ("bilinear", "nearest"))
+
+    def source_points(self, x: Tensor, y: Tensor, params: Params) -> tuple[Tensor, Tensor]:
+        """Where in the image given the points (batch or 1, ..., ...) of the new image are seen."""
+        raise NotImplementedError(f"{type(self).__name__} must write `source_points`")
+
+    def target_points(self, x: Tensor, y: Tensor, params: Params) -> tuple[Tensor, Tensor]:
+        """Where in the new image the points (batch, ..., ...) of the image given go."""
+        raise NotImplementedError(f"{type(self).__name__} must write `target_points`")
+
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The images, bent."""
+        return self._warp(images, params, self.fill, self.interpolation)
+
+    def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
+        """The masks, bent; the nearest class, and class 0 where a constant is seen."""
+        return self._warp(masks, params, self.fill if self.fill in _resampling.FILLS else 0, "nearest")
+
+    def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
+        """The upright boxes around the bent ones."""
+        corners = boxes["boxes"]
+        along = ops.arange(self.side_parts + 1, dtype="int32")
+        shares = ops.cast(along, "float32") * (1 / self.side_parts)
+        left, top, right, bottom = (corners[..., side : side + 1] for side in range(4))
+        x, y = left + (right - left) * shares, top + (bottom - top) * shares
+        outline_x = ops.concatenate([x, x, left + 0 * y, right + 0 * y], axis=-1)
+        outline_y = ops.concatenate([top + 0 * x, bottom + 0 * x, y, y], axis=-1)
+        half_height, half_width = 0.5 * ops.number(params["height"]), 0.5 * ops.number(params["width"])
+        moved_x, moved_y = self.target_points(outline_x - half_width, outline_y - half_height, params)
+        return boxes | {"boxes": _boxes.rectangles(moved_x + half_width, moved_y + half_height)}
+
+    def _warp(self, images: Tensor, params: Params, fill: float | str, interpolation: str) -> Tensor:
+        _, height, width, _ = ops.shape(images)
+        middle_x, middle_y = 0.5 * ops.number(width - 1), 0.5 * ops.number(height - 1)
+        columns = ops.cast(ops.arange(width, dtype="int32"), "float32")[None, None, :] - middle_x
+        rows = ops.cast(ops.arange(height, dtype="int32"), "float32")[None, :, None] - middle_y
+        x, y = self.source_points(columns, rows, params)
+        return _resampling.resample(images, x + middle_x, y + middle_y, fill, interpolation)
+
+
+def per_image(values: Tensor) -> Tensor:
+    """(batch,) as (batch, 1, 1)."""
+    return values[:, None, None]
