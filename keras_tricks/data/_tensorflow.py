@@ -22,5 +22,7 @@ def map_numbered(
 
     numbered = tf.data.Dataset.from_tensors(0).flat_map(number_batches)
     order = {} if num_parallel_calls is None else {"deterministic": True}
-    mapped = numbered.map(lambda call, batch: function(batch, call), num_parallel_calls=num_parallel_calls, **order)
+    # An augmentation has no control flow on tensors: converting it would cost seconds for each pipeline.
+    as_written = tf.autograph.experimental.do_not_convert(lambda call, batch: function(batch, call))
+    mapped = numbered.map(as_written, num_parallel_calls=num_parallel_calls, **order)
     return mapped.apply(tf.data.experimental.assert_cardinality(dataset.cardinality()))
