@@ -11,6 +11,13 @@ import pytest
 from keras import ops
 
 import keras_tricks as kt
+from tests.augment.boxes import (
+    FORMATS,
+    assert_boxes_fit_the_paint,
+    assert_masks_fit_the_paint,
+    from_corners,
+    painted,
+)
 from tests.golden_values import check_golden
 from tests.running import BACKEND, to_numpy
 
@@ -38,16 +45,32 @@ class AugmentationContract:
     """The tests that every augmentation inherits.
 
     A subclass sets `cls`, `arguments` (of a layer that visibly changes most images), `bad_arguments` as pairs of the
-    arguments and a piece of the error, and whether it mixes samples.
+    arguments and a piece of the error, whether it mixes samples, and for which `channels` it is defined if not for all.
     """
 
     cls: Any
     arguments: dict[str, Any]
     bad_arguments: list[tuple[dict[str, Any], str]] = []
     mixes_samples = False
+    # Whether what comes out is in units of its own, the same whatever the `value_range`.
+    own_units = False
+    # How far, in levels, images of other value ranges may be away: rounding.
+    value_range_tolerance = 0.05
+    # For the members that move pixels: what to change in `arguments` for images of 48x64, of which they should leave
+    # enough to see, and by how many pixels a box may miss the paint.
+    box_arguments: dict[str, Any] = {}
+    box_tolerance = 1.0
 
     def make(self, **changes: Any) -> Any:
         return self.cls(**({"seed": 3} | self.arguments | changes))
+
+    def arguments_in(self, low: float, high: float) -> dict[str, Any]:
+        """What to change in `arguments` for images in another `value_range`: by default a `fill`, given in levels."""
+        fill = self.make().get_config().get("fill")
+        if fill is None or isinstance(fill, str):
+            return {}
+        levels = low + np.asarray(fill, "float64") * (high - low) / 255
+        return {"fill": tuple(levels.tolist()) if levels.ndim else float(levels)}
 
     def tolerance(self) -> dict[str, float]:
         return {"rtol": 0, "atol": 0} if self.cls.keeps_dtype else {"rtol": 1e-5, "atol": 1e-3}
@@ -160,6 +183,10 @@ class AugmentationContract:
     @pytest.mark.parametrize("channels", [1, 4])
     def test_any_number_of_channels_will_do(self, channels):
         images = make_images(channels=channels)
+        if self.channels is not None and channels not in self.channels:
+            with pytest.raises(ValueError, match=re.escape(f"Received: images of shape {images.shape}")):
+                self.make(rate=1.0)(images)
+            return
         assert to_numpy(self.make()(images)).shape[-1] == channels
 
     def test_channels_first_equals_channels_last(self):
@@ -191,6 +218,46 @@ class AugmentationContract:
         else:
             np.testing.assert_array_equal(to_numpy(labels), np.arange(COUNT) + 1000)
 
+    def test_the_value_range_is_a_matter_of_units(self):
+        images = make_images("float32")
+        expected = to_numpy(self.make()(images)).astype("float64")
+        for low, high in ((0, 1), (-1, 1)):
+            unit = np.float32((high - low) / 255)
+            layer = self.make(value_range=(low, high), **self.arguments_in(low, high))
+            changed = to_numpy(layer(images * unit + np.float32(low))).astype("float64")
+            if not self.own_units:
+                changed = (changed - low) / unit
+            np.testing.assert_allclose(changed, expected, atol=self.value_range_tolerance)
+
+    # Masks and boxes
+
+    def test_masks_and_boxes_go_where_the_pixels_go(self):
+        if not self.make().keeps_places:
+            moved = self.make(**self.box_arguments)(painted())
+            assert_masks_fit_the_paint(moved)
+            assert_boxes_fit_the_paint(moved, self.box_tolerance)
+            return
+        batch, layer = painted(COUNT, HEIGHT, WIDTH), self.make()
+        changed = layer(batch)
+        self.assert_same(changed["images"], self.make()(batch["images"]))
+        np.testing.assert_array_equal(to_numpy(changed["segmentation_masks"]), batch["segmentation_masks"])
+        for name, part in batch["bounding_boxes"].items():
+            np.testing.assert_array_equal(to_numpy(changed["bounding_boxes"][name]), part)
+
+    def test_boxes_in_every_format_and_under_kerascvs_name_for_labels_are_the_same_boxes(self):
+        batch = painted(COUNT, HEIGHT, WIDTH)
+        corners, labels = batch["bounding_boxes"]["boxes"], batch["bounding_boxes"]["labels"]
+        plain = self.make()(batch)
+        size, expected = to_numpy(plain["images"]).shape[1:3], plain["bounding_boxes"]
+        assert (to_numpy(expected["labels"])[labels == -1] == -1).all()
+        for form in FORMATS[1:]:
+            boxes = {"boxes": from_corners(corners, form, HEIGHT, WIDTH), "classes": labels}
+            changed = self.make(bounding_box_format=form)(batch | {"bounding_boxes": boxes})["bounding_boxes"]
+            assert sorted(changed) == ["boxes", "classes"]
+            np.testing.assert_array_equal(to_numpy(changed["classes"]), to_numpy(expected["labels"]))
+            wanted = from_corners(to_numpy(expected["boxes"]), form, *size)
+            np.testing.assert_allclose(to_numpy(changed["boxes"]), wanted, atol=1e-4)
+
     # Where it runs
 
     def test_at_inference_it_is_the_identity_with_the_size_and_the_type_of_training(self):
@@ -210,16 +277,24 @@ class AugmentationContract:
             keras.Sequential([keras.Input((HEIGHT, WIDTH, 3)), other]).save(tmp_path / "model.keras")
         self.assert_same(other(make_images()), first(make_images()))
 
-    def test_a_pipeline_with_unknown_height_and_width_gives_the_eager_batches(self):
+    def test_a_pipeline_with_unknown_sizes_gives_the_eager_batches(self):
         tf = importlib.import_module("tensorflow")
-        batches = [(make_images(), make_labels()), (make_images()[::-1], make_labels())]
-        spec = (tf.TensorSpec((None, None, None, 3), "uint8"), tf.TensorSpec((None,), "int64"))
+        places = {} if self.mixes_samples else painted(COUNT, HEIGHT, WIDTH)
+        batches = [
+            places | {"images": images, "labels": make_labels()} for images in (make_images(), make_images()[::-1])
+        ]
+        spec = tf.nest.map_structure(lambda part: tf.TensorSpec((None,) * part.ndim, part.dtype), batches[0])
+        spec["images"] = tf.TensorSpec((None, None, None, 3), "uint8")
+        if places:
+            spec["segmentation_masks"] = tf.TensorSpec((None, None, None, 1), "uint8")
         dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec).map(self.make())
         eager = self.make()
-        for (images, labels), batch in zip(dataset, batches, strict=True):
-            expected_images, expected_labels = eager(batch)
-            self.assert_same(images.numpy(), expected_images)
-            np.testing.assert_allclose(labels.numpy(), to_numpy(expected_labels), atol=1e-6)
+        for changed, batch in zip(dataset, batches, strict=True):
+            expected = eager(batch)
+            self.assert_same(changed.pop("images").numpy(), expected.pop("images"))
+            wanted = dict(keras.tree.flatten_with_path(expected))
+            for path, part in keras.tree.flatten_with_path(changed):
+                np.testing.assert_allclose(part.numpy(), to_numpy(wanted[path]), atol=1e-4, err_msg=str(path))
 
     def test_a_numbered_pipeline_in_parallel_gives_the_eager_batches_and_never_repeats_an_epoch(self):
         tf = importlib.import_module("tensorflow")
@@ -358,6 +433,9 @@ class MixingContract(AugmentationContract):
     """What the members that mix samples must do with labels."""
 
     mixes_samples = True
+    # Places of two images at once: each member's own tests say what becomes of them.
+    test_masks_and_boxes_go_where_the_pixels_go = None
+    test_boxes_in_every_format_and_under_kerascvs_name_for_labels_are_the_same_boxes = None
 
     def test_label_rows_sum_to_one(self):
         _, labels = self.make()((make_images(), make_labels()))
