@@ -12,7 +12,18 @@ from keras_tricks._core.config import Configured
 
 # A name added here is a promise to users; a name removed breaks one.
 PUBLIC = {
-    "augment": ["BatchAugmentation", "CutMix", "MixUp", "RandomAffine", "RandomCrop", "RandomFlip", "Sequence"],
+    "augment": [
+        "BatchAugmentation",
+        "CutMix",
+        "CutOut",
+        "GridMask",
+        "MixUp",
+        "RandomAffine",
+        "RandomCrop",
+        "RandomErasing",
+        "RandomFlip",
+        "Sequence",
+    ],
     "callbacks": ["EvaluateWithAverage"],
     "data": ["ImageDataset", "augment", "load"],
     "layers": ["DropPath", "TrainingOnlyLayer"],

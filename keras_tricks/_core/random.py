@@ -12,6 +12,7 @@ The mixing function is the two-multiplication finaliser "lowbias32" found by Wel
 import functools
 import hashlib
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,6 +106,24 @@ def normal(key: Tensor, shape: Sequence[Any]) -> Tensor:
     return ops.where(distance <= 0.85, central, ops.where(symmetric < 0, -outer, outer))
 
 
+def noise_bytes(key: Tensor, rows: Any, length: Any) -> Tensor:
+    """uint8 noise of shape (rows, length), each row uniform and independent from place to place.
+
+    Cheaper than `bits`: one row of words is drawn, and each row scrambles it by two words of its own, so that equal
+    places of two rows are uncorrelated, though not independent.
+    """
+    noise = ops.view(_noise_words(key, rows, (length + 3) // 4)[..., None], "uint8")
+    return ops.reshape(noise, (rows, (length + 3) // 4 * 4))[:, :length]
+
+
+def noise_normal(key: Tensor, rows: Any, length: Any) -> Tensor:
+    """float32 noise from N(0, 1) of shape (rows, length), at most 4.3 from 0; drawn as `noise_bytes` is."""
+    noise = _noise_words(key, rows, (length + 1) // 2)[..., None]
+    halves = ops.concatenate([noise, ops.right_shift(noise, 16)], axis=-1)
+    places = ops.bitwise_and(ops.reshape(halves, (rows, (length + 1) // 2 * 2))[:, :length], 0xFFFF)
+    return ops.take(ops.constant(_normal_table(), key), places, axis=0)
+
+
 def permutation(key: Tensor, count: Any) -> Tensor:
     """The numbers 0 ... count - 1, int32, in random order."""
     return ops.cast(ops.argsort(_bits(key, count)), "int32")
@@ -146,6 +165,13 @@ def _bits(key: Tensor, count: Any) -> Tensor:
     return _mix(_mix(ops.bitwise_xor(position, key[0])) + key[1])
 
 
+def _noise_words(key: Tensor, rows: Any, count: Any) -> Tensor:
+    shared_key, own_key = split(key, 2)
+    own = bits(own_key, (rows, 2))
+    scrambled = ops.bitwise_xor(_bits(shared_key, count)[None, :], own[:, :1]) * (2 * own[:, 1:] + 1)
+    return _xor_shift(scrambled, 16)
+
+
 def _mix(value: Tensor) -> Tensor:
     """A bijection of 32-bit words in which every bit of the result depends on every bit of `value`."""
     value = _xor_shift(value, 16) * to_int32(0x21F0AAAD)
@@ -171,6 +197,13 @@ def _polynomial(value: Tensor, *coefficients: float) -> Tensor:
 
 def _product(shape: Sequence[Any]) -> Any:
     return functools.reduce(lambda left, right: left * right, shape, 1)
+
+
+@functools.cache
+def _normal_table() -> np.ndarray:
+    """The quantiles of N(0, 1) in the middle of 2**16 equal shares."""
+    upper = [statistics.NormalDist().inv_cdf(0.5 + (index + 0.5) / 2**16) for index in range(2**15)]
+    return np.array([-value for value in reversed(upper)] + upper, "float32")
 
 
 @functools.cache

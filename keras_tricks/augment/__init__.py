@@ -2,10 +2,24 @@
 
 from keras_tricks.augment._base import BatchAugmentation
 from keras_tricks.augment.cutmix import CutMix
+from keras_tricks.augment.cutout import CutOut
+from keras_tricks.augment.grid_mask import GridMask
 from keras_tricks.augment.mixup import MixUp
 from keras_tricks.augment.random_affine import RandomAffine
 from keras_tricks.augment.random_crop import RandomCrop
+from keras_tricks.augment.random_erasing import RandomErasing
 from keras_tricks.augment.random_flip import RandomFlip
 from keras_tricks.augment.sequence import Sequence
 
-__all__ = ["BatchAugmentation", "CutMix", "MixUp", "RandomAffine", "RandomCrop", "RandomFlip", "Sequence"]
+__all__ = [
+    "BatchAugmentation",
+    "CutMix",
+    "CutOut",
+    "GridMask",
+    "MixUp",
+    "RandomAffine",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomFlip",
+    "Sequence",
+]

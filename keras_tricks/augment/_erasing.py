@@ -1,0 +1,104 @@
+"""How the augmentations work that cover rectangles of an image: which lines, and with what."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_tricks._core import checks, ops, random
+from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
+
+FILLS = ("pixel", "color", "normal")
+LEVELS = 255
+
+
+class ErasingAugmentation(BatchAugmentation):
+    """Base of the augmentations that erase: `params` hold `rows` and `columns`, (batch, boxes, size) bools.
+
+    A pixel is erased if its row and its column are in a box. Masks and boxes stay: what is hidden is still there.
+
+    Args:
+        fill: "pixel", uniform noise; "color", one uniform colour for each box; "normal", N(0, 1) for images that are
+            normalised already; or a number or a colour, in units of `value_range`.
+        **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
+    """
+
+    keeps_dtype = True
+    keeps_places = True
+
+    def __init__(self, fill: str | float | tuple[float, ...] = "pixel", **kwargs: Any):
+        super().__init__(**kwargs)
+        numbers = fill if isinstance(fill, (tuple, list)) else (fill,)
+        if fill not in FILLS and not (numbers and all(map(checks.is_number, numbers))):
+            raise checks.fail("fill", f"{', '.join(map(repr, FILLS))}, a number or a colour (red, green, blue)", fill)
+        self.fill = tuple(fill) if isinstance(fill, list) else fill
+
+    def draw_filling(self, shape: tuple[Any, ...], seed: Tensor, boxes: int = 1) -> Params:
+        """What is random about the contents of the boxes."""
+        count, height, width, channels = shape
+        if self.fill == "color":
+            return {"colors": random.integers(seed, (count, boxes, channels), 0, LEVELS + 1)}
+        if self.fill not in FILLS:
+            return {}
+        draw = random.noise_bytes if self.fill == "pixel" else random.noise_normal
+        noise = draw(seed, count, height * width * channels)
+        return {"noise": ops.reshape(noise, (count, height, width * channels))}
+
+    def spare(self, params: Params, touched: Tensor) -> Params:
+        """Boxes without rows."""
+        return params | {"rows": ops.logical_and(params["rows"], touched[:, None, None])}
+
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The images, their boxes filled."""
+        # On (batch, height, width * channels) the comparison runs over long contiguous lines.
+        count, height, width, channels = ops.shape(images)
+        lines = ops.reshape(images, (count, height, width * channels))
+        for index in range(params["rows"].shape[1]):
+            columns = ops.broadcast_to(params["columns"][:, index, :, None], (count, width, channels))
+            columns = ops.reshape(columns, (count, 1, width * channels))
+            box = ops.logical_and(params["rows"][:, index, :, None], columns)
+            lines = ops.where(box, self._filling(images, params, index), lines)
+        return ops.reshape(lines, (count, height, width, channels))
+
+    def _filling(self, images: Tensor, params: Params, index: int) -> Tensor:
+        """In the images' dtype, to be broadcast to (batch, height, width * channels)."""
+        if self.fill == "normal":
+            if "int" in str(images.dtype):
+                raise ValueError(
+                    f'fill="normal" is for floating-point images that are normalised. Received: images of type '
+                    f"{images.dtype}"
+                )
+            return ops.cast(params["noise"], images.dtype)
+        if self.fill == "pixel":
+            return self._in_value_range(params["noise"], images.dtype)
+        _, _, width, channels = ops.shape(images)
+        if self.fill == "color":
+            colors = self._in_value_range(params["colors"][:, index, None, :], images.dtype)
+        else:
+            colors = self._constant(images, channels)
+        line = ops.broadcast_to(colors, (ops.shape(colors)[0], width, channels))
+        return ops.reshape(line, (-1, 1, width * channels))
+
+    def _in_value_range(self, levels: Tensor, dtype: str) -> Tensor:
+        low, high = self.value_range
+        if (low, high) == (0, LEVELS):
+            return ops.cast(levels, dtype)
+        return ops.cast(ops.cast(levels, "float32") * ((high - low) / LEVELS) + low, dtype)
+
+    def _constant(self, images: Tensor, channels: Any) -> Tensor:
+        color = np.array([[self.fill if isinstance(self.fill, tuple) else [self.fill]]], "float32")
+        if color.shape[-1] != 1 and isinstance(channels, int) and color.shape[-1] != channels:
+            raise ValueError(
+                f"`fill` must have a number for each channel. Received: fill={self.fill!r}, "
+                f"images of {channels} channels"
+            )
+        if "int" in str(images.dtype):
+            color = np.round(color)
+            if "uint8" in str(images.dtype) and not (0 <= color.min() <= color.max() <= LEVELS):
+                raise ValueError(f"`fill` must be a level of 0 to {LEVELS} for uint8 images. Received: {self.fill!r}")
+        return ops.cast(ops.constant(color, images), images.dtype)
+
+
+def lines_between(size: Any, start: Tensor, length: Tensor) -> Tensor:
+    """Which of `size` lines are among the `length` from `start` on; both whole numbers, (batch, boxes)."""
+    lines = ops.cast(ops.arange(size, dtype="int32"), start.dtype)[None, None, :]
+    return ops.logical_and(lines >= start[..., None], lines < (start + length)[..., None])

@@ -1,0 +1,86 @@
+"""GridMask."""
+
+from typing import Any
+
+from keras_tricks._core import checks, ops, random
+from keras_tricks.augment._base import Params, Tensor
+from keras_tricks.augment._erasing import ErasingAugmentation
+
+
+class GridMask(ErasingAugmentation):
+    """Covers a regular grid of squares in each image.
+
+    The image is tiled by units of `side ~ U(unit)` of its shorter side, shifted by a uniform offset along each axis;
+    of every unit a square of `(1 - ratio) * side` is covered, so that `1 - (1 - ratio)**2` of the image is kept.
+    The paper's rotation of the grid is left out, as in its authors' own settings.
+
+    Helps when: objects fill the image; the paper claims 1.4 points of accuracy on ImageNet, in long runs.
+    Hurts when: training is short: the paper raises the `rate` from 0 to 0.8 in the course of it.
+    Cost: one pass over the batch, in the dtype it has.
+
+    Args:
+        unit: Side of a unit as a share of the image's shorter side: a pair `(low, high)` or a number, above 0. The
+            default is the paper's 96 to 224 of 224 pixels.
+        ratio: Share of a unit's side that is kept, in (0, 1).
+        fill: A number or colour in units of `value_range`; or "pixel", "color", "normal" as in `RandomErasing`.
+        **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
+
+    Input shape: images `(batch, height, width, channels)`, and whatever belongs to them: masks and boxes stay.
+    Output shape: the same, in the dtype given.
+
+    Raises:
+        ValueError: for an argument out of its range; for a colour that has not one number for each channel.
+
+    Example:
+        ```python
+        covered = kt.augment.GridMask(unit=0.5, seed=1)(images)
+        assert covered.shape == images.shape
+        ```
+
+    Reference: [Chen et al., 2020](https://arxiv.org/abs/2001.04086)
+    """
+
+    def __init__(
+        self,
+        unit: float | tuple[float, float] = (3 / 7, 1.0),
+        ratio: float = 0.6,
+        fill: str | float | tuple[float, ...] = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(fill, **kwargs)
+        self.unit = checks.span("unit", unit, 0.0)
+        if (self.unit[0] if isinstance(self.unit, tuple) else self.unit) == 0:
+            raise checks.fail("unit", "above 0", unit)
+        self.ratio = checks.rate("ratio", ratio)
+        if self.ratio in (0, 1):
+            raise checks.fail("ratio", "between 0 and 1", ratio)
+
+    def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
+        """The lines of each image's grid."""
+        grid_seed, fill_seed = random.split(seed, 2)
+        count, height, width, _ = shape
+        draws = random.uniform(grid_seed, (count, 3))
+        shorter = min(height, width) if isinstance(height, int) and isinstance(width, int) else _minimum(height, width)
+        unit = ops.round(random.spread(draws[:, :1], self.unit) * ops.number(shorter))
+        unit = ops.maximum(unit, ops.zeros_like(unit) + 2.0)
+        # At least one line of a unit is kept, and one is not.
+        kept = ops.round(unit * self.ratio)
+        kept = ops.minimum(ops.maximum(kept, ops.ones_like(kept)), unit - 1.0)
+        offsets = ops.floor(draws[:, 1:] * unit)
+        return {
+            "rows": _covered(height, offsets[:, :1], unit, kept),
+            "columns": _covered(width, offsets[:, 1:], unit, kept),
+        } | self.draw_filling(shape, fill_seed)
+
+
+def _covered(size: Any, offset: Tensor, unit: Tensor, kept: Tensor) -> Tensor:
+    """Which of `size` lines lie in the covered part of their unit, (batch, 1, size)."""
+    unit, kept = unit[:, None, :], kept[:, None, :]
+    lines = ops.cast(ops.arange(size, dtype="int32"), "float32")[None, None, :] + offset[:, :, None]
+    # In the middle of a line rounding does no harm. An integer remainder, which is exact, is several times slower.
+    places = (lines + 0.5) * (1.0 / unit)
+    return (places - ops.floor(places)) * unit >= kept
+
+
+def _minimum(height: Any, width: Any) -> Tensor:
+    return ops.minimum(ops.cast(height, "int32"), ops.cast(width, "int32"))

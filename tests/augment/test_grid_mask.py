@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+import keras_tricks as kt
+from keras_tricks._core import random
+from tests.contracts.augmentation import AugmentationContract
+from tests.running import to_numpy
+
+
+def lines(layer, count=5000, height=60, width=48):
+    """Which rows and which columns are covered, where they meet, in each of `count` images."""
+    params = layer.sample((count, height, width, 3), random.key((5, 0), (1, 2)))
+    return to_numpy(params["rows"])[:, 0], to_numpy(params["columns"])[:, 0]
+
+
+class TestGridMask(AugmentationContract):
+    cls = kt.augment.GridMask
+    arguments = {}
+    bad_arguments = [
+        ({"unit": 0}, "`unit` must be above 0"),
+        ({"unit": (0.5, 0.2)}, "`unit`"),
+        ({"ratio": 1.0}, "`ratio` must be between 0 and 1. Received: ratio=1.0"),
+        ({"ratio": -0.5}, "`ratio`"),
+    ]
+
+    @pytest.mark.parametrize(("side", "ratio", "kept"), [(12, 0.6, 7), (12, 0.5, 6), (2, 0.9, 1), (48, 0.01, 1)])
+    def test_of_every_unit_the_share_ratio_of_its_lines_is_kept(self, side, ratio, kept):
+        for covered in lines(self.make(unit=side / 48, ratio=ratio), 200):
+            starts = set()
+            for image in covered:
+                fitting = [
+                    offset
+                    for offset in range(side)
+                    if ((np.arange(len(image)) + offset) % side >= kept).tolist() == image.tolist()
+                ]
+                assert fitting
+                starts.update(fitting)
+            assert len(starts) == side or side == 48
+
+    def test_the_share_kept_is_the_papers(self):
+        rows, columns = lines(self.make(unit=(0.2, 0.8), ratio=0.6), 20_000)
+        kept = 1 - rows.mean(1) * columns.mean(1)
+        assert abs(kept.mean() - (1 - 0.4**2)) < 0.01
+
+    def test_the_side_is_uniform_over_the_range(self):
+        """Read off the distance of the first two beginnings, in an image with room for two of any size."""
+        rows, _ = lines(self.make(unit=(0.25, 0.5)), 4000, height=400, width=200)
+        begins = [np.flatnonzero(np.diff(image.astype(int)) == 1) for image in rows]
+        found = np.array([begin[1] - begin[0] for begin in begins])
+        assert found.min() == 50
+        assert found.max() == 100
+        shifted = found - 0.5 + np.random.default_rng(0).random(len(found))
+        assert stats.kstest(shifted, stats.uniform(50, 50).cdf).statistic < 1.63 / np.sqrt(4000) + 0.01
+
+    def test_the_offset_is_uniform(self):
+        rows, columns = lines(self.make(unit=0.25), 20_000)
+        for covered in (rows, columns):
+            assert stats.chisquare(covered[:, :12].sum(0)).pvalue > 0.001
+
+    def test_the_offsets_of_rows_and_columns_are_independent(self):
+        rows, columns = lines(self.make(unit=0.25), 20_000)
+        together = (rows[:, 0] & columns[:, 0]).mean()
+        assert abs(together - rows[:, 0].mean() * columns[:, 0].mean()) < 4 * 0.5 / np.sqrt(20_000)
+
+    def test_squares_are_black_where_a_covered_row_meets_a_covered_column(self):
+        images = np.full((4, 24, 24, 3), 9, "uint8")
+        layer = self.make(unit=0.5)
+        params = layer.sample(images.shape, random.key((5, 0), (1, 2)))
+        covered = to_numpy(params["rows"])[:, 0, :, None] & to_numpy(params["columns"])[:, 0, None, :]
+        erased = to_numpy(layer.transform_images(images, params))
+        np.testing.assert_array_equal(erased, np.where(covered[..., None], 0, images))
