@@ -36,6 +36,16 @@ def compiled(function: Callable[[Any], Any], argument: np.ndarray) -> Any:
     return eagerly(function, argument)
 
 
+def first_call(layer: Any, batch: Any) -> Any:
+    """What a fresh `layer` makes of its first batch; on JAX compiled as a whole.
+
+    JAX otherwise compiles every operation, one after another, for each shape that it has not met: seconds.
+    """
+    if BACKEND != "jax":
+        return layer(batch)
+    return importlib.import_module("jax").jit(layer.numbered)(batch, 0)
+
+
 def in_pipeline(function: Callable[[Any], Any], argument: np.ndarray) -> Any:
     """`function` inside a `tf.data` map, under any backend."""
     tf = importlib.import_module("tensorflow")
