@@ -13,16 +13,23 @@ from keras_tricks._core.config import Configured
 # A name added here is a promise to users; a name removed breaks one.
 PUBLIC = {
     "augment": [
+        "AutoContrast",
         "BatchAugmentation",
         "CutMix",
         "CutOut",
+        "Equalize",
         "GridMask",
+        "Invert",
         "MixUp",
+        "Posterize",
         "RandomAffine",
         "RandomCrop",
         "RandomErasing",
         "RandomFlip",
         "Sequence",
+        "Sharpness",
+        "Solarize",
+        "SolarizeAdd",
     ],
     "callbacks": ["EvaluateWithAverage"],
     "data": ["ImageDataset", "augment", "load"],

@@ -1,25 +1,39 @@
 """Augmentations of a batch, before the model: eager, in the compiled step, in a data pipeline, the same layer."""
 
 from keras_tricks.augment._base import BatchAugmentation
+from keras_tricks.augment.auto_contrast import AutoContrast
 from keras_tricks.augment.cutmix import CutMix
 from keras_tricks.augment.cutout import CutOut
+from keras_tricks.augment.equalize import Equalize
 from keras_tricks.augment.grid_mask import GridMask
+from keras_tricks.augment.invert import Invert
 from keras_tricks.augment.mixup import MixUp
+from keras_tricks.augment.posterize import Posterize
 from keras_tricks.augment.random_affine import RandomAffine
 from keras_tricks.augment.random_crop import RandomCrop
 from keras_tricks.augment.random_erasing import RandomErasing
 from keras_tricks.augment.random_flip import RandomFlip
 from keras_tricks.augment.sequence import Sequence
+from keras_tricks.augment.sharpness import Sharpness
+from keras_tricks.augment.solarize import Solarize
+from keras_tricks.augment.solarize_add import SolarizeAdd
 
 __all__ = [
+    "AutoContrast",
     "BatchAugmentation",
     "CutMix",
     "CutOut",
+    "Equalize",
     "GridMask",
+    "Invert",
     "MixUp",
+    "Posterize",
     "RandomAffine",
     "RandomCrop",
     "RandomErasing",
     "RandomFlip",
     "Sequence",
+    "Sharpness",
+    "Solarize",
+    "SolarizeAdd",
 ]

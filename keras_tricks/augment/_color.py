@@ -1,8 +1,9 @@
 """How the augmentations work that change colours: in levels of 0 to 255, whatever the `value_range`; no pixel moves."""
 
-from typing import Any
+from typing import Any, ClassVar
 
-from keras_tricks._core import ops
+from keras_tricks._core import ops, random
+from keras_tricks.augment import _levels
 from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
 
 LEVELS = 255.0
@@ -18,6 +19,12 @@ class ColorAugmentation(BatchAugmentation):
     """
 
     keeps_places = True
+    # The numbers of channels for which the trick has a meaning; None for any.
+    channels: ClassVar[tuple[int, ...] | None] = None
+
+    def draw_changed(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
+        """Which images to change, `(batch, 1, 1, 1)`: all that is random where a trick has no numbers of its own."""
+        return {"changed": random.bernoulli(seed, (shape[0], 1, 1, 1), self.rate)}
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images in levels, (batch, height, width, channels), changed as `params` says; clipped afterwards.
@@ -28,7 +35,8 @@ class ColorAugmentation(BatchAugmentation):
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, their colours changed."""
-        if self.keeps_dtype and _is_uint8(images):
+        self._check_channels(images)
+        if self.keeps_dtype and _levels.is_uint8(images):
             return self.change_levels(images, params)
         levels = self.to_levels(ops.cast(images, "float32"))
         if self.keeps_dtype:
@@ -36,6 +44,13 @@ class ColorAugmentation(BatchAugmentation):
         levels = self.change_levels(levels, params)
         changed = self.from_levels(ops.clip(levels, 0.0, LEVELS))
         return ops.cast(changed, images.dtype) if self.keeps_dtype else changed
+
+    def _check_channels(self, images: Tensor) -> None:
+        if self.channels is not None and images.shape[-1] not in (None, *self.channels):
+            raise ValueError(
+                f"{type(self).__name__} takes images of {' or '.join(map(str, self.channels))} channels. "
+                f"Received: images of shape {tuple(images.shape)}"
+            )
 
     def to_levels(self, images: Tensor) -> Tensor:
         """Pixels in `value_range` as levels of 0 to 255."""
@@ -46,7 +61,3 @@ class ColorAugmentation(BatchAugmentation):
         """Levels of 0 to 255 as pixels in `value_range`."""
         low, high = self.value_range
         return levels if (low, high) == (0, LEVELS) else levels * ((high - low) / LEVELS) + low
-
-
-def _is_uint8(images: Any) -> bool:
-    return "uint8" in str(images.dtype)

@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+import keras_tricks as kt
+from tests.augment.photographs import photographs
+from tests.contracts import augmentation
+from tests.contracts.augmentation import AugmentationContract
+from tests.running import to_numpy
+
+
+class TestEqualize(AugmentationContract):
+    cls = kt.augment.Equalize
+    arguments = {"rate": 0.5}
+    outcomes = 2
+    bad_arguments = [({"rate": 2}, "`rate`.*Received: rate=2")]
+
+    @pytest.fixture(autouse=True)
+    def _enough_pixels(self, monkeypatch):
+        """Pillow changes no image of fewer than 256 pixels."""
+        monkeypatch.setattr(augmentation, "HEIGHT", 48)
+
+    def test_it_is_pillows_for_each_image_by_itself(self):
+        expected = [np.asarray(ImageOps.equalize(Image.fromarray(image))) for image in photographs()]
+        np.testing.assert_array_equal(to_numpy(kt.augment.Equalize()(photographs())), expected)
+
+    def test_a_flat_image_stays_as_it_is(self):
+        images = np.full((2, 8, 8, 3), 77, "uint8")
+        np.testing.assert_array_equal(to_numpy(kt.augment.Equalize()(images)), images)
