@@ -5,14 +5,21 @@ from keras_tricks.augment.auto_contrast import AutoContrast
 from keras_tricks.augment.cutmix import CutMix
 from keras_tricks.augment.cutout import CutOut
 from keras_tricks.augment.equalize import Equalize
+from keras_tricks.augment.gaussian_blur import GaussianBlur
+from keras_tricks.augment.gaussian_noise import GaussianNoise
 from keras_tricks.augment.grid_mask import GridMask
 from keras_tricks.augment.invert import Invert
 from keras_tricks.augment.mixup import MixUp
+from keras_tricks.augment.normalize import Normalize
+from keras_tricks.augment.pca_lighting import PCALighting
 from keras_tricks.augment.posterize import Posterize
 from keras_tricks.augment.random_affine import RandomAffine
+from keras_tricks.augment.random_brightness_contrast import RandomBrightnessContrast
 from keras_tricks.augment.random_crop import RandomCrop
 from keras_tricks.augment.random_erasing import RandomErasing
 from keras_tricks.augment.random_flip import RandomFlip
+from keras_tricks.augment.random_grayscale import RandomGrayscale
+from keras_tricks.augment.rgb_shift import RGBShift
 from keras_tricks.augment.sequence import Sequence
 from keras_tricks.augment.sharpness import Sharpness
 from keras_tricks.augment.solarize import Solarize
@@ -24,14 +31,21 @@ __all__ = [
     "CutMix",
     "CutOut",
     "Equalize",
+    "GaussianBlur",
+    "GaussianNoise",
     "GridMask",
     "Invert",
     "MixUp",
+    "Normalize",
+    "PCALighting",
     "Posterize",
+    "RGBShift",
     "RandomAffine",
+    "RandomBrightnessContrast",
     "RandomCrop",
     "RandomErasing",
     "RandomFlip",
+    "RandomGrayscale",
     "Sequence",
     "Sharpness",
     "Solarize",
