@@ -99,6 +99,13 @@ def area(corners: Tensor) -> Tensor:
     return ops.maximum(corners[..., 2] - corners[..., 0], zeros) * ops.maximum(corners[..., 3] - corners[..., 1], zeros)
 
 
+def overlap(corners: Tensor, others: Tensor) -> Tensor:
+    """The corners of what boxes have in common; crossed where that is nothing."""
+    return ops.concatenate(
+        [ops.maximum(corners[..., :2], others[..., :2]), ops.minimum(corners[..., 2:], others[..., 2:])], axis=-1
+    )
+
+
 def rectangles(x: Tensor, y: Tensor) -> Tensor:
     """The upright boxes around points `(batch, count, points)`."""
     return ops.stack([ops.min(x, axis=-1), ops.min(y, axis=-1), ops.max(x, axis=-1), ops.max(y, axis=-1)], axis=-1)

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from keras_tricks._core import checks, host, ops, random
-from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
+from keras_tricks.augment import _boxes
+from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
 
 
 class MixingAugmentation(BatchAugmentation):
@@ -16,7 +17,8 @@ class MixingAugmentation(BatchAugmentation):
     random as the order of the batch is, so the data has to be shuffled. A batch of one stays as it is.
 
     `sample_weight` is blended too, such that the weighted loss of a mixed sample is the blend of the two weighted
-    losses; class weights reach a mixed sample by this way.
+    losses; class weights reach a mixed sample by this way. Bounding boxes are joined: each sample's own and then its
+    partner's, those that are not in its image with label -1.
 
     Args:
         num_classes: Needed for integer labels; they become soft rows.
@@ -24,6 +26,7 @@ class MixingAugmentation(BatchAugmentation):
     """
 
     mixes_samples = True
+    box_growth = 2
 
     def __init__(self, num_classes: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -38,6 +41,12 @@ class MixingAugmentation(BatchAugmentation):
         """The rows of each sample and of its partner, each with its share."""
         rows = self.soft_rows(labels)
         return _blend(rows, params)
+
+    def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
+        """Each sample's boxes, then its partner's where that one is in the image."""
+        partners = partners_of(boxes, params)
+        mixed = params["rest"][:, None] > 0
+        return joined(boxes, partners | _boxes.mark(partners["boxes"], partners["labels"], mixed))
 
     def transform(self, batch: dict[str, Any], params: Params) -> dict[str, Any]:
         """As the base, with the shares of the labels scaled by the weights of their samples."""
@@ -112,6 +121,19 @@ def blend_images(images: Tensor, params: Params) -> Tensor:
     """Each image moved towards its partner's by the share `rest`: exactly itself where that is 0."""
     partners = ops.take(images, params["partner"], axis=0)
     return images + ops.reshape(params["rest"], (-1, 1, 1, 1)) * (partners - images)
+
+
+def partners_of(boxes: Boxes, params: Params) -> Boxes:
+    """The boxes of each sample's partner; a sample that is its own partner has none."""
+    partner = params["partner"]
+    taken = {name: ops.take(part, partner, axis=0) for name, part in boxes.items()}
+    another = ops.not_equal(partner, ops.arange(ops.shape(partner)[0], dtype="int32"))
+    return taken | _boxes.mark(taken["boxes"], taken["labels"], another[:, None])
+
+
+def joined(own: Boxes, partners: Boxes) -> Boxes:
+    """The boxes of each sample, one set after the other."""
+    return {name: ops.concatenate([part, partners[name]], axis=1) for name, part in own.items()}
 
 
 def _blend(rows: Tensor, params: Params) -> Tensor:

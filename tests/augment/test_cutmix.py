@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 import keras_tricks as kt
+from tests.augment.boxes import numbered
 from tests.contracts.augmentation import CLASSES, MixingContract, make_images, make_labels
 from tests.running import to_numpy
 
@@ -67,3 +68,58 @@ class TestCutMix(MixingContract):
         images = make_images()
         batch = self.make()({"images": images, "segmentation_masks": images[..., :1], "labels": make_labels()})
         np.testing.assert_array_equal(to_numpy(batch["segmentation_masks"]), to_numpy(batch["images"])[..., :1])
+
+    @pytest.mark.parametrize("min_visible", [0.0, 0.1, 0.6])
+    def test_boxes_are_those_of_which_enough_is_to_be_seen(self, min_visible):
+        """Pixel by pixel: where the paint of each rectangle is, after its image was pasted or pasted over."""
+        count = 64
+        batch = numbered(count)
+        given = batch["bounding_boxes"]["boxes"][:, 0]
+        area = (given[:, 2] - given[:, 0]) * (given[:, 3] - given[:, 1])
+        mixed = self.make(num_classes=None, min_visible=min_visible)(batch)
+        pixels = to_numpy(mixed["segmentation_masks"])[..., 0]
+        boxes, labels = (to_numpy(mixed["bounding_boxes"][name]) for name in ("boxes", "labels"))
+        assert boxes.shape == (count, 2, 4)
+        for own in range(count):
+            seen = (pixels[own] == own).sum()
+            assert labels[own, 0] == (own if seen > 0 and seen >= min_visible * area[own] else -1)
+            np.testing.assert_array_equal(boxes[own, 0], given[own] if labels[own, 0] >= 0 else 0)
+            for other in set(np.unique(pixels[own])) - {own, 255}:
+                rows, columns = np.nonzero(pixels[own] == other)
+                kept = len(rows) >= min_visible * area[other]
+                edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+                assert labels[own, 1] == (other if kept else -1)
+                np.testing.assert_array_equal(boxes[own, 1], edges if kept else 0)
+            if len(np.unique(pixels[own])) <= 1 + (seen > 0):
+                assert labels[own, 1] == -1
+        assert (labels[:, 1] >= 0).sum() > 5
+        assert (labels[:, 0] < 0).sum() > 2
+
+    def test_an_image_that_is_not_mixed_keeps_its_boxes_and_gets_none(self):
+        for batch, rate in ((numbered(8), 0.0), (numbered(1), 1.0)):
+            boxes = self.make(rate=rate)(batch)["bounding_boxes"]
+            np.testing.assert_array_equal(to_numpy(boxes["boxes"])[:, 0], batch["bounding_boxes"]["boxes"][:, 0])
+            np.testing.assert_array_equal(to_numpy(boxes["labels"])[:, 0], batch["bounding_boxes"]["labels"][:, 0])
+            np.testing.assert_array_equal(to_numpy(boxes["boxes"])[:, 1], 0)
+            np.testing.assert_array_equal(to_numpy(boxes["labels"])[:, 1], -1)
+
+    def test_boxes_under_any_format_and_as_kerascv_names_them(self):
+        batch = numbered(8)
+        expected = self.make()(batch)["bounding_boxes"]
+        corners = batch["bounding_boxes"]["boxes"]
+        given = {"boxes": np.concatenate([corners[..., :2], corners[..., 2:] - corners[..., :2]], -1)}
+        given["classes"] = batch["bounding_boxes"]["labels"].astype("float32")
+        boxes = self.make(bounding_box_format="xywh")(batch | {"bounding_boxes": given})["bounding_boxes"]
+        assert sorted(boxes) == ["boxes", "classes"]
+        np.testing.assert_array_equal(to_numpy(boxes["classes"]), to_numpy(expected["labels"]))
+        found = to_numpy(boxes["boxes"])
+        found[..., 2:] += found[..., :2]
+        np.testing.assert_allclose(found, to_numpy(expected["boxes"]))
+
+    def test_boxes_are_joined_inside_a_pipeline_as_eagerly(self):
+        tf = pytest.importorskip("tensorflow")
+        batch = numbered(8)
+        piped = next(iter(tf.data.Dataset.from_tensors(batch).map(self.make())))["bounding_boxes"]
+        eager = self.make()(batch)["bounding_boxes"]
+        for name in ("boxes", "labels"):
+            np.testing.assert_array_equal(piped[name].numpy(), to_numpy(eager[name]))

@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 import keras_tricks as kt
+from tests.augment.boxes import numbered
 from tests.contracts.augmentation import CLASSES, MixingContract, make_images, make_labels, rows
 from tests.running import to_numpy
 
@@ -43,9 +44,41 @@ class TestMixUp(MixingContract):
         assert stats.kstest(probability, "uniform").pvalue > 0.01
         np.testing.assert_allclose(to_numpy(layer((images, labels))[1]), labels, atol=1e-6)
 
-    def test_masks_are_refused_by_name(self):
-        with pytest.raises(ValueError, match="MixUp does not handle `segmentation_masks`"):
-            self.make()({"images": make_images(), "segmentation_masks": make_images()})
+    def test_masks_of_shares_are_blended_as_the_labels_are(self):
+        masks = np.broadcast_to(rows(make_labels())[:, None, None, :], (*make_images().shape[:3], CLASSES))
+        batch = {"images": make_images(), "labels": make_labels(), "segmentation_masks": masks}
+        mixed = self.make()(batch)
+        expected = np.broadcast_to(to_numpy(mixed["labels"])[:, None, None, :], masks.shape)
+        np.testing.assert_allclose(to_numpy(mixed["segmentation_masks"]), expected, atol=1e-6)
+        batch |= {"images": make_images().transpose(0, 3, 1, 2), "segmentation_masks": masks.transpose(0, 3, 1, 2)}
+        first = self.make(data_format="channels_first")(batch)["segmentation_masks"]
+        np.testing.assert_allclose(to_numpy(first), expected.transpose(0, 3, 1, 2), atol=1e-6)
+
+    @pytest.mark.parametrize(("channels", "dtype"), [(3, "uint8"), (1, "uint8"), (1, "float32")])
+    def test_masks_of_class_ids_are_refused(self, channels, dtype):
+        with pytest.raises(
+            ValueError, match=r"a blend of class ids means nothing.*Received: masks of shape \(8, 12, 10"
+        ):
+            self.make()({"images": make_images(), "segmentation_masks": make_images(dtype, channels)})
+
+    def test_boxes_are_each_samples_own_and_its_partners(self):
+        batch = numbered(16) | {"labels": np.arange(16)}
+        mixed = self.make(num_classes=16, rate=0.7)(
+            {name: batch[name] for name in ("images", "labels", "bounding_boxes")}
+        )
+        boxes, labels = (to_numpy(mixed["bounding_boxes"][name]) for name in ("boxes", "labels"))
+        given = batch["bounding_boxes"]["boxes"][:, 0]
+        np.testing.assert_array_equal(labels[:, 0], np.arange(16))
+        np.testing.assert_array_equal(boxes[:, 0], given)
+        for row, own, partner, box in zip(to_numpy(mixed["labels"]), range(16), labels[:, 1], boxes[:, 1], strict=True):
+            assert set(np.flatnonzero(row)) == {own, partner} - {-1}
+            np.testing.assert_array_equal(box, given[partner] if partner >= 0 else 0)
+        assert 0 < (labels[:, 1] < 0).sum() < 16
+
+    def test_a_batch_of_one_has_no_boxes_of_a_partner(self):
+        batch = numbered(1)
+        del batch["segmentation_masks"]
+        np.testing.assert_array_equal(to_numpy(self.make()(batch)["bounding_boxes"]["labels"]), [[0, -1]])
 
     def test_soft_rows_need_no_number_of_classes(self):
         _, labels = self.make(num_classes=None)((make_images(), rows(make_labels())))
