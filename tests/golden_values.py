@@ -12,8 +12,13 @@ import numpy as np
 FOLDER = Path(__file__).with_name("golden")
 
 
-def check_golden(name: str, values: dict[str, np.ndarray], tolerance: float = 1e-5) -> None:
-    """Holds `values` to those on file: integers exactly, floating-point numbers to `tolerance`, relative above 1."""
+def check_golden(
+    name: str, values: dict[str, np.ndarray], tolerance: float = 1e-5, absolute: float | None = None
+) -> None:
+    """Holds `values` to those on file: integers exactly, floating-point numbers to `tolerance`, relative above 1.
+
+    Or, if `absolute` is given, to that much besides.
+    """
     path = FOLDER / f"{name}.json"
     values = {key: np.asarray(value) for key, value in values.items()}
     if os.environ.get("WRITE_GOLDEN"):
@@ -27,6 +32,6 @@ def check_golden(name: str, values: dict[str, np.ndarray], tolerance: float = 1e
         expected = np.array(golden[key]["values"], golden[key]["dtype"])
         assert value.dtype == expected.dtype, key
         if np.issubdtype(expected.dtype, np.floating):
-            np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance, err_msg=key)
+            np.testing.assert_allclose(value, expected, rtol=tolerance, atol=absolute or tolerance, err_msg=key)
         else:
             np.testing.assert_array_equal(value, expected, err_msg=key)

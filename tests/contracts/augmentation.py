@@ -90,7 +90,8 @@ class AugmentationContract:
         values = {"images": to_numpy(images)}
         if self.mixes_samples:
             values["labels"] = to_numpy(labels)
-        check_golden(f"augment_{self.cls.__name__}", values)
+        # Where places between pixels are computed, their last digit is multiplied by the difference of the pixels.
+        check_golden(f"augment_{self.cls.__name__}", values, absolute=max(1e-5, self.tolerance()["atol"]))
 
     def test_the_next_call_draws_anew(self):
         layer, images = self.make(), make_images()
@@ -363,9 +364,8 @@ class AugmentationContract:
         flat = keras.layers.Flatten()(layer(inputs))
         images = make_images("float32")
         expected = self.make()(images, training=False)
-        np.testing.assert_allclose(
-            keras.Model(inputs, flat).predict(images, verbose=0), to_numpy(expected).reshape(COUNT, -1), rtol=1e-6
-        )
+        predicted = keras.Model(inputs, flat).predict(images, verbose=0)
+        self.assert_same(predicted, to_numpy(expected).reshape(COUNT, -1))
         model = keras.Model(inputs, keras.layers.Dense(1)(flat))
         model.compile("sgd", "mse")
         model.fit(images, np.zeros((COUNT, 1)), verbose=0)

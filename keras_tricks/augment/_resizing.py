@@ -1,0 +1,114 @@
+"""How the augmentations work that resize a box of each image, each image by its own box, to one size."""
+
+from typing import Any
+
+from keras_tricks._core import checks, ops
+from keras_tricks.augment import _resampling
+from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
+
+Box = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class ResizingAugmentation(BatchAugmentation):
+    """Base of the resizing crops: a trick writes `sample` and `inference_params`, by `params_of`.
+
+    Args:
+        interpolation: "bilinear" or "bicubic"; masks take the nearest pixel.
+        antialias: Whether to widen the kernel where an image shrinks, as Pillow does.
+        **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
+    """
+
+    samples_rate = True
+
+    def __init__(self, interpolation: str = "bilinear", antialias: bool = True, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.interpolation = checks.one_of("interpolation", interpolation, ("bilinear", "bicubic"))
+        self.antialias = bool(antialias)
+
+    def params_of(self, box: Box, size: tuple[Any, Any], within: Box | None = None) -> Params:
+        """The hooks' params for a `box` (top, left, height, width) of each image, (batch,) each, that gets `size`."""
+        return {"box": box, "size": size, "within": within}
+
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The boxes, resized."""
+        resized = _resampling.resize_boxes(
+            images, params["box"], params["size"], params["within"], self.interpolation, self.antialias
+        )
+        return ops.clip(resized, *self.value_range) if self.interpolation == "bicubic" else resized
+
+    def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
+        """The boxes of the masks, resized by the nearest pixel."""
+        return _resampling.pick_boxes(masks, params["box"], params["size"])
+
+    def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
+        """The bounding boxes, seen from the corner of the box and scaled."""
+        top, left, height, width = params["box"]
+        scale_x, scale_y = ops.number(params["size"][1]) / width, ops.number(params["size"][0]) / height
+        corner, scale = ops.stack([left, top, left, top], axis=-1), ops.stack([scale_x, scale_y] * 2, axis=-1)
+        return boxes | {"boxes": (boxes["boxes"] - corner[:, None, :]) * scale[:, None, :]}
+
+
+class FixedResizing(ResizingAugmentation):
+    """Base of the resizing that draws nothing: the same in training and at inference."""
+
+    def __init__(self, interpolation: str = "bilinear", antialias: bool = True, **kwargs: Any):
+        super().__init__(interpolation, antialias, **kwargs)
+        if self.rate != 1:
+            raise checks.fail("rate", "1, because all images of a batch must get one size", self.rate)
+
+    def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
+        """The box of each image: nothing is drawn."""
+        return self.inference_params(shape)
+
+
+class ShortSideResizing(FixedResizing):
+    """Base of `Resize` and its other name: a subclass sets `short_side`."""
+
+    short_side: int
+
+    def inference_params(self, shape: tuple[Any, ...]) -> Params:
+        """The whole image as the box."""
+        size = short_side_scale(shape[1], shape[2], self.short_side)
+        return self.params_of(central_box(shape[1:3], shape[1:3], ops.zeros((shape[0],), "float32")), size)
+
+    def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
+        """`short_side` and the other side, rounded; None where a side is not known."""
+        if height is None or width is None:
+            return None, None
+        return short_side_scale(height, width, self.short_side)
+
+
+def short_side_scale(height: Any, width: Any, short_side: Any) -> tuple[Any, Any]:
+    """Height and width of an image whose short side becomes `short_side`; the other is rounded.
+
+    Plain numbers for plain numbers, int32 tensors otherwise.
+    """
+    if all(isinstance(value, int) for value in (height, width, short_side)):
+        least = min(height, width)
+        return int(height * short_side / least + 0.5), int(width * short_side / least + 0.5)
+    scale = ops.number(short_side) / ops.cast(_smaller(height, width), "float32")
+    return tuple(ops.cast(ops.floor(ops.number(side) * scale + 0.5), "int32") for side in (height, width))
+
+
+def central_box(image: tuple[Any, Any], box: tuple[Any, Any], like: Tensor) -> Box:
+    """The box of height and width `box` in the middle of images of size `image`, for each image of `like` (batch,)."""
+    zeros = ops.zeros_like(like)
+    height, width = (zeros + ops.number(side) for side in box)
+    top, left = (zeros + ops.number(side) for side in image)
+    return (top - height) * 0.5, (left - width) * 0.5, height, width
+
+
+def _smaller(first: Any, second: Any) -> Any:
+    if isinstance(first, int) and isinstance(second, int):
+        return min(first, second)
+    return ops.minimum(*(ops.cast(ops.convert_to_tensor(side), "int32") for side in (first, second)))
+
+
+def central_window(shape: tuple[Any, ...], short_side: int, size: tuple[int, int]) -> Box:
+    """The box of images of `shape` that is a window of `size` in their middle once their short side is `short_side`."""
+    resized = short_side_scale(shape[1], shape[2], short_side)
+    height, width = (
+        ops.number(side) * (pixels / ops.number(new))
+        for side, new, pixels in zip(shape[1:3], resized, size, strict=True)
+    )
+    return central_box(shape[1:3], (height, width), ops.zeros((shape[0],), "float32"))

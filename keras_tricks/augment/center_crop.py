@@ -1,0 +1,74 @@
+"""CenterCrop."""
+
+from typing import Any
+
+from keras_tricks._core import checks
+from keras_tricks.augment._base import Params
+from keras_tricks.augment._resizing import FixedResizing, central_window
+
+
+class CenterCrop(FixedResizing):
+    """Resizes images to a short side of `round(size / ratio)` and cuts the window in the middle: how models are tested.
+
+    The same in training and at inference.
+
+    Helps when: testing what was trained with RandomResizedCrop: 0.875 is the usual ratio, 0.95 that of newer recipes.
+    Hurts when: what decides the class stands at the border.
+    Cost: two batched matrix products; a gather of four pixels for each pixel where nothing can shrink.
+
+    Args:
+        size: Height and width of the window, in pixels; an integer for both.
+        ratio: The smaller side of the window as a share of the image's short side, above 0, up to 1.
+        interpolation: "bilinear" or "bicubic"; masks take the nearest pixel.
+        antialias: Whether to widen the kernel where an image shrinks, as Pillow does.
+        **kwargs: `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
+
+    Input shape: images `(batch, height, width, channels)`, and masks and boxes that belong to them.
+    Output shape: images `(batch, size[0], size[1], channels)`, in the layer's compute dtype.
+
+    Raises:
+        ValueError: for a `size` that is none, a `ratio` out of its range; at the first call for images whose other
+            side is too short for a window that is not square.
+
+    Example:
+        ```python
+        assert kt.augment.CenterCrop(24)(images, training=False).shape == (8, 24, 24, 3)
+        ```
+
+    Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824)
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        ratio: float = 0.875,
+        interpolation: str = "bilinear",
+        antialias: bool = True,
+        **kwargs: Any,
+    ):
+        super().__init__(interpolation, antialias, **kwargs)
+        self.size = checks.size("size", size)
+        self.ratio = checks.rate("ratio", ratio)
+        if self.ratio == 0:
+            raise checks.fail("ratio", "above 0, up to 1", ratio)
+
+    @property
+    def short_side(self) -> int:
+        """Of the images from which the window is cut, in pixels."""
+        return round(min(self.size) / self.ratio)
+
+    def inference_params(self, shape: tuple[Any, ...]) -> Params:
+        """The window in the middle."""
+        height, width = shape[1:3]
+        if isinstance(height, int) and isinstance(width, int):
+            scale = self.short_side / min(height, width)
+            if self.size[0] > round(height * scale) or self.size[1] > round(width * scale):
+                raise ValueError(
+                    f"The window must fit into images of short side {self.short_side}. "
+                    f"Received: size={self.size}, images of {height} x {width} pixels"
+                )
+        return self.params_of(central_window(shape, self.short_side, self.size), self.size)
+
+    def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
+        """`size`."""
+        return self.size

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+import keras_tricks as kt
+from tests.augment.photographs import photographs, pillow_resize
+from tests.contracts.deterministic import DeterministicContract
+from tests.running import to_numpy
+
+
+class TestCenterCrop(DeterministicContract):
+    cls = kt.augment.CenterCrop
+    arguments = {"size": 8}
+    box_arguments = {"size": 48, "ratio": 0.8}
+    box_tolerance = 1.01
+    bad_arguments = [
+        ({"size": -1}, "`size`.*Received: size=-1"),
+        ({"ratio": 0}, "`ratio` must be above 0, up to 1. Received: ratio=0"),
+        ({"ratio": 1.5}, "`ratio`.*Received: ratio=1.5"),
+    ]
+
+    @pytest.mark.parametrize(("size", "ratio"), [(56, 0.875), ((40, 59), 0.8), (96, 0.6)])
+    def test_it_is_the_middle_of_pillows_resized_image(self, size, ratio):
+        images = photographs(100, 150)
+        height, width = (size, size) if isinstance(size, int) else size
+        short = round(min(height, width) / ratio)
+        cropped = to_numpy(kt.augment.CenterCrop(size, ratio)(images))
+        for image, result in zip(images, cropped, strict=True):
+            resized = pillow_resize(image, (short, round(short * 1.5)))
+            left, top = (resized.shape[1] - width) / 2, (resized.shape[0] - height) / 2
+            assert left % 1 == top % 1 == 0
+            expected = resized[int(top) :, int(left) :][:height, :width]
+            np.testing.assert_allclose(result, expected, atol=0.02)
+
+    def test_a_window_that_does_not_fit_is_refused(self):
+        with pytest.raises(ValueError, match=r"Received: size=\(40, 90\), images of 100 x 150 pixels"):
+            kt.augment.CenterCrop((40, 90))(photographs(100, 150))
