@@ -17,6 +17,7 @@ PUBLIC = {
         "AutoContrast",
         "BatchAugmentation",
         "CenterCrop",
+        "ColorJitter",
         "CutMix",
         "CutOut",
         "Equalize",

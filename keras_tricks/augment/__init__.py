@@ -4,6 +4,7 @@ from keras_tricks.augment._base import BatchAugmentation
 from keras_tricks.augment.alternating_flip import AlternatingFlip
 from keras_tricks.augment.auto_contrast import AutoContrast
 from keras_tricks.augment.center_crop import CenterCrop
+from keras_tricks.augment.color_jitter import ColorJitter
 from keras_tricks.augment.cutmix import CutMix
 from keras_tricks.augment.cutout import CutOut
 from keras_tricks.augment.equalize import Equalize
@@ -41,6 +42,7 @@ __all__ = [
     "AutoContrast",
     "BatchAugmentation",
     "CenterCrop",
+    "ColorJitter",
     "CutMix",
     "CutOut",
     "Equalize",

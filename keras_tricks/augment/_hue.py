@@ -1,0 +1,46 @@
+"""Turning the hue of colours, given as three planes: red, green and blue, each `(batch, height, width)`."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_tricks._core import ops
+
+Tensor = Any
+Planes = list[Tensor]
+
+# Where each channel falls from its highest level, in sixths of the circle before red.
+FALLS = (5.0, 3.0, 1.0)
+# Luma, and two axes of colour in whose plane the hue is an angle.
+YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+
+
+def shift_hue(planes: Planes, turns: Tensor) -> Planes:
+    """The hue of HSV moved by `turns`, `(batch, 1, 1)`, round the circle; saturation and value stay."""
+    red, green, blue = planes
+    high = ops.maximum(ops.maximum(red, green), blue)
+    span = high - ops.minimum(ops.minimum(red, green), blue)
+    most_red, most_green = red >= high, green >= high
+    difference = ops.where(most_red, green - blue, ops.where(most_green, blue - red, red - green))
+    zero = ops.zeros_like(high)
+    sector = ops.where(most_red, zero, ops.where(most_green, zero + 2.0, zero + 4.0))
+    hue = sector + difference / ops.where(span > 0, span, zero + 1.0) + 6.0 * turns
+    shifted = []
+    for fall in FALLS:
+        place = hue + fall
+        place = place - 6.0 * ops.floor(place * (1 / 6))
+        shifted.append(high - span * ops.clip(ops.minimum(place, 4.0 - place), 0.0, 1.0))
+    return shifted
+
+
+def rotate_hue(planes: Planes, turns: Tensor) -> Planes:
+    """The colours rotated about the gray axis of YIQ by `turns`, `(batch, 1, 1)`, with unchanged luma; unclipped."""
+    luma, first, second = (_mix(planes, row) for row in YIQ)
+    cosine, sine = ops.cos(2 * np.pi * turns), ops.sin(2 * np.pi * turns)
+    rotated = [luma, cosine * first + sine * second, cosine * second - sine * first]
+    return [_mix(rotated, row) for row in np.linalg.inv(YIQ)]
+
+
+def _mix(planes: Planes, weights: np.ndarray) -> Tensor:
+    first, second, third = (float(weight) * plane for weight, plane in zip(weights, planes, strict=True))
+    return first + second + third
