@@ -138,6 +138,11 @@ def argsort(value: Tensor) -> Tensor:
     return tf.argsort(value, stable=True)
 
 
+def switch(index: Tensor, branches: Sequence[Any]) -> Any:
+    """`keras.ops.switch`, of branches without operands."""
+    return tf.switch_case(index, list(branches))
+
+
 _calls: weakref.WeakKeyDictionary[Any, tf.Variable] = weakref.WeakKeyDictionary()
 
 

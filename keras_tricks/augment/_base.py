@@ -71,6 +71,10 @@ class BatchAugmentation(RandomLayer):
     samples_rate = False
     # Whether every pixel stays where it is: masks and boxes then stay as they are.
     keeps_places = False
+    # How many boxes come out for each that goes in.
+    box_growth = 1
+    # How many samples come out for each that goes in.
+    copies = 1
 
     def __init__(
         self,
@@ -242,10 +246,11 @@ class BatchAugmentation(RandomLayer):
                 f"{type(self).__name__} takes images of shape (batch, {axes}) or ({axes}). "
                 f"Received: {getattr(images, 'shape', type(images).__name__)}"
             )
-        if isinstance(images, keras.KerasTensor) and self.mixes_samples:
+        if isinstance(images, keras.KerasTensor) and (self.mixes_samples or self.copies != 1):
+            what = "mixes" if self.mixes_samples else "repeats"
             raise ValueError(
-                f"{type(self).__name__} mixes labels too, which a layer inside a model cannot reach: the model would "
-                "train on mixed images with unmixed labels. Use `keras_tricks.Trainer(model, augment=[...])`, or map "
+                f"{type(self).__name__} {what} labels too, which a layer inside a model cannot reach: the model would "
+                "train on images with the labels of others. Use `keras_tricks.Trainer(model, augment=[...])`, or map "
                 "it over the data set: `dataset.map(layer)`."
             )
         if batch.get("labels") is not None:

@@ -1,13 +1,14 @@
 """Sequence."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
-from keras_tricks._core import checks
 from keras_tricks.augment._base import Batch, BatchAugmentation, Tensor
+from keras_tricks.augment._members import CompositeAugmentation
 
 
-class Sequence(BatchAugmentation):
+class Sequence(CompositeAugmentation):
     """Several augmentations, one after another, as one.
 
     Each member draws from a stream of its own: keyed by its seed (or else by the sequence's), its class, an explicit
@@ -39,22 +40,18 @@ class Sequence(BatchAugmentation):
         if kwargs.pop("rate", 1.0) != 1.0:
             raise ValueError("`rate` is for each member of a Sequence to say, not for the whole.")
         super().__init__(seed=seed, **kwargs)
-        self.layers = list(layers)
-        for layer in self.layers:
-            if not isinstance(layer, BatchAugmentation):
-                raise checks.fail("layers", "a list of keras_tricks.augment layers", layer)
-            for name in ("data_format", "bounding_box_format"):
-                wanted, own = getattr(self, name), getattr(layer, name)
-                if own != wanted:
-                    raise ValueError(
-                        f"All members must have {name}={wanted!r}. Received: {layer.name} with {name}={own!r}"
-                    )
-        self.mixes_samples = any(layer.mixes_samples for layer in self.layers)
+        self.layers = self.checked_members("layers", layers)
+        self.box_growth = math.prod(layer.box_growth for layer in self.layers)
+        self.copies = math.prod(layer.copies for layer in self.layers)
+
+    @property
+    def members(self) -> list[BatchAugmentation]:
+        """The augmentations, in order."""
+        return self.layers
 
     def augment(self, batch: Batch, call: Tensor, place: str = "", seed: Tensor | None = None) -> Batch:
         """The batch after every member, in order."""
-        own = self.seed_word() if self.seed is not None or seed is None else seed
-        inside = f"{place}/{self.stream.owner_name}:" if self.stream.owner_name else place
+        own, inside = self.inner_stream(place, seed)
         for position, layer in enumerate(self.layers):
             batch = layer.augment(batch, call, f"{inside}/{position}", own)
         return dict(batch)
