@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from keras_tricks.cli import train
+from keras_tricks.cli import preview, train
 from keras_tricks.cli._error import CommandError
 
 __all__ = ["main"]
 
-COMMANDS = (train,)
+COMMANDS = (train, preview)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

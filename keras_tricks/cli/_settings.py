@@ -8,7 +8,6 @@ from keras_tricks.cli._error import CommandError
 # The families know their own names, but they import Keras: whoever mistypes one should not wait for that.
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 MODELS = ("cnn", "resnet", "mlp")
-AUGMENTATIONS = ("crop", "flip", "mixup", "cutmix")
 # A mirrored digit is another sign or none.
 DIGITS = ("digits", "mnist")
 
@@ -21,7 +20,7 @@ class Settings:
         dataset: A name, or the absolute path of a folder or `.npz`.
         backend: `"tensorflow"`, `"jax"` or `"torch"`.
         model: One of `MODELS`.
-        augment: Some of `AUGMENTATIONS`, in the order in which they are applied.
+        augment: Names or calls of augmentations, in the order in which they are applied.
         epochs: How often each training image is seen.
         batch_size: Images in a step.
         learning_rate: The peak of the schedule.

@@ -8,17 +8,17 @@ import pathlib
 import platform
 import shlex
 import time
-import warnings
 from typing import Any
 
 import keras
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
 import keras_tricks as kt
-from keras_tricks.cli import _augmentations, _models, _pictures
+from keras_tricks.cli import _augmentations, _console, _models, _pictures
 from keras_tricks.cli._batches import ShuffledBatches
 from keras_tricks.cli._error import CommandError
 from keras_tricks.cli._run_folder import RunFolder, replacing
@@ -30,8 +30,10 @@ PACKAGES = ("keras-tricks", "keras", "numpy", "tensorflow", "jax", "torch")
 def train(settings: Settings, folder: RunFolder | None, began_with: dict[str, Any] | None) -> int:
     """Trains in `folder`, by default the next free one under `runs`; `began_with` is the configuration to resume."""
     console = Console(highlight=False, soft_wrap=True)
-    data = _load(settings, console)
+    data = _console.load(settings.dataset, settings.image_size, settings.strict, console)
     config = _describe(settings, data)
+    # A call with arguments that the trick refuses is told before there is a run.
+    _augmentations.build(settings.augment, data.x_train.shape[1:], data.num_classes, settings.seed)
     folder = folder or RunFolder.next_free(pathlib.Path("runs"), data.name)
     if began_with is None:
         folder.begin(config)
@@ -77,7 +79,7 @@ class _Run:
         if len(self.rows) == self.settings.epochs:
             return
         batches = self._batches(first_epoch=len(self.rows))
-        with _progress(self.console) as progress:
+        with _console.progress_on(self.console) as progress:
             self.trainer.fit(
                 batches,
                 steps_per_epoch=batches.steps_per_epoch,
@@ -113,7 +115,8 @@ class _Run:
 
     def _augmentations(self) -> list[kt.augment.BatchAugmentation]:
         shape, seed = self.data.x_train.shape[1:], self.settings.seed
-        return _augmentations.build(self.settings.augment, shape, self.data.num_classes, seed)
+        steps = self._batches().steps_per_epoch
+        return _augmentations.build(self.settings.augment, shape, self.data.num_classes, seed, steps)
 
     def _batches(self, first_epoch: int = 0) -> ShuffledBatches:
         settings, data = self.settings, self.data
@@ -166,7 +169,7 @@ class _Run:
         results = {
             "backend": settings.backend,
             "model": settings.model,
-            "augmentation": ", ".join(settings.augment) or "none",
+            "augmentation": escape(", ".join(settings.augment)) or "none",
             "epochs": str(settings.epochs),
             "training time": f"{sum(row['seconds'] for row in self.rows):.0f} s",
             "held-out loss": f"{last['val_loss']:.4f}",
@@ -212,28 +215,6 @@ class _EpochKeeper(keras.callbacks.Callback):
             f"{row['accuracy']:.2%}   held out: loss {row['val_loss']:.4f}   accuracy {row['val_accuracy']:.2%}"
             f"   {row['seconds']:.1f} s"
         )
-
-
-def _progress(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def _load(settings: Settings, console: Console) -> kt.data.ImageDataset:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # What is skipped is printed below.
-            data = kt.data.load(settings.dataset, settings.image_size, settings.strict)
-    except (ValueError, OSError, ImportError) as error:
-        raise CommandError(str(error)) from error
-    if data.skipped:
-        console.print(f"Skipped {len(data.skipped)} unreadable image(s):", *data.skipped, sep="\n  ", markup=False)
-    return data
 
 
 def _describe(settings: Settings, data: kt.data.ImageDataset) -> dict[str, Any]:

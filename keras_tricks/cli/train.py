@@ -3,12 +3,10 @@
 import argparse
 import dataclasses
 import importlib
-import importlib.util
-import math
 import pathlib
 from typing import Any
 
-from keras_tricks.cli import _backend, _settings
+from keras_tricks.cli import _backend, _calls, _options, _settings
 from keras_tricks.cli._error import CommandError
 from keras_tricks.cli._run_folder import RunFolder
 from keras_tricks.cli._settings import Settings
@@ -65,13 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--augment",
         type=_augmentations,
         metavar="NAMES",
-        help=f"comma-separated, from {', '.join(_settings.AUGMENTATIONS)}, or none; applied in the order given. With "
+        help="comma-separated, in the order in which they are applied, or none: classes of keras_tricks.augment, by "
+        f"their names or in short ({_calls.choices()}), if you like with arguments: flip,RandomErasing(rate=1). With "
         "mixup and cutmix together, each is applied to a random half of the images. By default crop and mixup, and "
         "flip where the images are not digits",
     )
-    parser.add_argument("--epochs", type=_count, help=f"passes over the training images (default {default.epochs})")
-    parser.add_argument("--batch-size", type=_count, help=f"images in a step (default {default.batch_size})")
-    parser.add_argument("--learning-rate", type=_positive, help=f"its peak (default {default.learning_rate})")
+    parser.add_argument(
+        "--epochs", type=_options.count, help=f"passes over the training images (default {default.epochs})"
+    )
+    parser.add_argument("--batch-size", type=_options.count, help=f"images in a step (default {default.batch_size})")
+    parser.add_argument("--learning-rate", type=_options.positive, help=f"its peak (default {default.learning_rate})")
     parser.add_argument(
         "--average",
         action=argparse.BooleanOptionalAction,
@@ -79,12 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed",
-        type=_seed,
+        type=_options.seed,
         help=f"of weights, order, dropout and augmentation: same seed, same run (default {default.seed})",
     )
     parser.add_argument(
         "--image-size",
-        type=_image_size,
+        type=_options.image_size,
         metavar="SIZE",
         help="resize a folder's images to SIZE x SIZE, or HEIGHTxWIDTH (default: the first image's size)",
     )
@@ -116,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
         if folder:
             folder.check_free()
         settings = _settings_of_new_run(given)
-    _check_installed()
+    _options.check_installed()
     _backend.activate(settings.backend)
     # Not before: it imports Keras, which reads there which backend to run on.
     training = importlib.import_module("keras_tricks.cli._training")
@@ -151,48 +152,8 @@ def _shown(value: Any) -> str:
     )
 
 
-def _check_installed() -> None:
-    missing = [name for name in ("matplotlib", "rich") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise CommandError(f'The command needs {" and ".join(missing)}: pip install "keras-tricks[cli]"')
-
-
 def _augmentations(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip() not in ("", "none"))
-    unknown = [name for name in names if name not in _settings.AUGMENTATIONS]
-    if unknown:
-        raise argparse.ArgumentTypeError(
-            f"unknown: {', '.join(unknown)}. Choose from {', '.join(_settings.AUGMENTATIONS)}, or none"
-        )
-    if len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"named twice: {text}")
-    return names
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0. Received: {text}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**31:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 2**31 - 1. Received: {text}")
-    return int(text)
-
-
-def _positive(text: str) -> float:
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number above 0. Received: {text}")
-    return value
-
-
-def _image_size(text: str) -> tuple[int, int]:
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and int(side) >= 1 for side in sides):
-        raise argparse.ArgumentTypeError(f"must be a number of pixels, or HEIGHTxWIDTH. Received: {text}")
-    return int(sides[0]), int(sides[-1])
+        return tuple(call.text for call in _calls.parse(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

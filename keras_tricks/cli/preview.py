@@ -1,0 +1,80 @@
+"""`keras-tricks preview`: what augmentations do to the images of a data set, in one picture."""
+
+import argparse
+import importlib
+import pathlib
+from typing import Any
+
+from keras_tricks.cli import _backend, _calls, _options, _settings
+from keras_tricks.cli._error import CommandError
+
+DESCRIPTION = """\
+Draw images of a data set as they are and, in a row for each augmentation, as several draws of it make them, with their
+labels.
+"""
+
+EPILOG = """\
+examples:
+  keras-tricks preview                                               every augmentation, on the embedded digits
+  keras-tricks preview --augment "flip, cutmix" --dataset cifar10 --out grid.png
+  keras-tricks preview --augment "RandomErasing(rate=1, fill='color'), affine(rotation=45)" --dataset photos --boxes
+"""
+ALL = "all"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds `preview` to the commands."""
+    parser = subparsers.add_parser(
+        "preview",
+        help="draw what augmentations do",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--augment",
+        type=_calls_or_all,
+        default=ALL,
+        metavar="NAMES",
+        help="comma-separated classes of keras_tricks.augment, by their names or in short "
+        f"({_calls.choices()}), if you like with arguments; or all of them, each at rate 1 (the default)",
+    )
+    parser.add_argument(
+        "--dataset",
+        default="digits",
+        help="digits (the default), mnist, fashion_mnist, cifar10, cifar100, a folder of class folders, or an .npz",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=_options.image_size,
+        metavar="SIZE",
+        help="resize a folder's images to SIZE x SIZE, or HEIGHTxWIDTH (default: the first image's size)",
+    )
+    parser.add_argument("--backend", help=f"{', '.join(_backend.BACKENDS)}; by default what KERAS_BACKEND says")
+    parser.add_argument("--columns", type=_options.count, default=8, help="pictures in a row (default 8)")
+    parser.add_argument("--draws", type=_options.count, default=4, help="draws for each image (default 4)")
+    parser.add_argument("--boxes", action="store_true", help="put a box and a mask into each image, to see them move")
+    parser.add_argument("--seed", type=_options.seed, default=0, help="of the images and of the draws (default 0)")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("preview.png"), help="(default preview.png)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draws as the command line says."""
+    _settings.check_dataset(arguments.dataset)
+    _options.check_installed()
+    if arguments.out.is_dir() or not arguments.out.absolute().parent.is_dir():
+        raise CommandError(f"Cannot write to {arguments.out}: --out is a file in a folder that exists.")
+    _backend.activate(_backend.choose(arguments.backend))
+    # Not before: it imports Keras, which reads there which backend to run on.
+    return importlib.import_module("keras_tricks.cli._previewing").preview(arguments)
+
+
+def _calls_or_all(text: str) -> str:
+    if text.strip().lower() != ALL:
+        try:
+            if not _calls.parse(text):
+                raise ValueError("names no augmentation")
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+    return text
