@@ -2,5 +2,6 @@
 
 from keras_tricks.data.augment import augment
 from keras_tricks.data.load import ImageDataset, load
+from keras_tricks.data.repeated_augmentation import RepeatedAugmentation
 
-__all__ = ["ImageDataset", "augment", "load"]
+__all__ = ["ImageDataset", "RepeatedAugmentation", "augment", "load"]
