@@ -60,6 +60,11 @@ def bits(key: Tensor, shape: Sequence[Any]) -> Tensor:
     return ops.reshape(_bits(key, _product(shape)), shape)
 
 
+def bits_of(key: Tensor, identities: Tensor) -> Tensor:
+    """Uniform 32-bit integers as int32, the same for the same int32 identity, whatever else is drawn."""
+    return _mix(_mix(ops.bitwise_xor(identities * to_int32(GOLDEN_RATIO), key[0])) + key[1])
+
+
 def uniform(key: Tensor, shape: Sequence[Any]) -> Tensor:
     """float32 numbers uniform in [0, 1): the multiples of 2**-24."""
     high_bits = ops.bitwise_and(ops.right_shift(bits(key, shape), 8), 0xFFFFFF)
@@ -161,8 +166,7 @@ def beta(key: Tensor, shape: Sequence[Any], a: float, b: float) -> tuple[Tensor,
 
 
 def _bits(key: Tensor, count: Any) -> Tensor:
-    position = ops.arange(count, dtype="int32") * to_int32(GOLDEN_RATIO)
-    return _mix(_mix(ops.bitwise_xor(position, key[0])) + key[1])
+    return bits_of(key, ops.arange(count, dtype="int32"))
 
 
 def _noise_words(key: Tensor, rows: Any, count: Any) -> Tensor:

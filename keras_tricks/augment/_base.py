@@ -75,6 +75,8 @@ class BatchAugmentation(RandomLayer):
     box_growth = 1
     # How many samples come out for each that goes in.
     copies = 1
+    # Whether the numbers of the calls have to be 0, 1, 2, ... over all epochs.
+    counts_calls = False
 
     def __init__(
         self,

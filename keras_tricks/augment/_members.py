@@ -40,6 +40,7 @@ class CompositeAugmentation(BatchAugmentation):
                         f"All members must have {name}={wanted!r}. Received: {layer.name} with {name}={own!r}"
                     )
         self.mixes_samples = any(layer.mixes_samples for layer in members)
+        self.counts_calls = any(layer.counts_calls for layer in members)
         return members
 
     def inner_stream(self, place: str, seed: Tensor | None) -> tuple[Tensor, str]:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from keras_tricks._core import ops, random
-from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
+from keras_tricks._core import random
+from keras_tricks.augment._base import Params, Tensor
+from keras_tricks.augment._flipping import AXES, FlippingAugmentation
 
 
-class RandomFlip(BatchAugmentation):
+class RandomFlip(FlippingAugmentation):
     """Mirrors images left-right, top-down, or both, each axis by a draw of its own.
 
     Helps when: a mirrored image is as likely as the original: most photographs, horizontally.
@@ -34,9 +35,6 @@ class RandomFlip(BatchAugmentation):
     Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824)
     """
 
-    keeps_dtype = True
-    samples_rate = True
-
     def __init__(self, horizontal: bool = True, vertical: bool = False, rate: float = 0.5, **kwargs: Any):
         super().__init__(rate=rate, **kwargs)
         self.horizontal, self.vertical = bool(horizontal), bool(vertical)
@@ -48,31 +46,5 @@ class RandomFlip(BatchAugmentation):
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """Whether to mirror each image along each axis."""
         flips = random.bernoulli(seed, (shape[0], 2), self.rate)
-        return {"horizontal": flips[:, 0], "vertical": flips[:, 1], "height": shape[1], "width": shape[2]}
-
-    def transform_images(self, images: Tensor, params: Params) -> Tensor:
-        """The images, some of them mirrored."""
-        for axis, name in ((2, "horizontal"), (1, "vertical")):
-            if getattr(self, name):
-                mirrored = ops.reshape(params[name], (-1, 1, 1, 1))
-                images = ops.where(mirrored, ops.flip(images, axis=axis), images)
-        return images
-
-    def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
-        """The masks, mirrored as their images."""
-        return self.transform_images(masks, params)
-
-    def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
-        """The boxes, mirrored as their images."""
-        left, top, right, bottom = (boxes["boxes"][..., side] for side in range(4))
-        if self.horizontal:
-            left, right = _mirror(left, right, params["horizontal"], params["width"])
-        if self.vertical:
-            top, bottom = _mirror(top, bottom, params["vertical"], params["height"])
-        return boxes | {"boxes": ops.stack([left, top, right, bottom], axis=-1)}
-
-
-def _mirror(low: Tensor, high: Tensor, mirrored: Tensor, size: Any) -> tuple[Tensor, Tensor]:
-    """Both ends of intervals in a line of `size`, where `mirrored`."""
-    length = ops.number(size)
-    return ops.where(mirrored[:, None], length - high, low), ops.where(mirrored[:, None], length - low, high)
+        drawn = {name: flips[:, place] for place, name in enumerate(AXES) if getattr(self, name)}
+        return drawn | {"height": shape[1], "width": shape[2]}

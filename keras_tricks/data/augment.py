@@ -26,7 +26,8 @@ def augment(dataset: Any, layer: keras.layers.Layer, num_parallel_calls: int | N
         A `tf.data.Dataset` in the same order and of the same length.
 
     Raises:
-        ValueError: if `dataset` is no `tf.data.Dataset`, or `layer` no augmentation.
+        ValueError: if `dataset` is no `tf.data.Dataset`, or `layer` no augmentation, or one that counts calls
+            (`AlternatingFlip`).
 
     Example:
         ```python
@@ -41,6 +42,11 @@ def augment(dataset: Any, layer: keras.layers.Layer, num_parallel_calls: int | N
         raise checks.fail("dataset", "a tf.data.Dataset", dataset)
     if not hasattr(layer, "numbered"):
         raise checks.fail("layer", "an augmentation of keras_tricks.augment", layer)
+    if layer.counts_calls:
+        raise ValueError(
+            f"{layer.name} tells the epoch from the number of the call, and here every pass has numbers of its own. "
+            "Use `keras_tricks.Trainer(model, augment=[...])`, or `dataset.map(layer)` without parallel calls."
+        )
     if num_parallel_calls != -1:
         checks.optional_count("num_parallel_calls", num_parallel_calls)
     # TensorFlow is loaded for those who have a tf.data pipeline, whatever their backend.
