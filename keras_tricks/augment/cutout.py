@@ -13,8 +13,8 @@ class CutOut(ErasingAugmentation):
     Its centre is uniform over the pixels of the image; what stands out over the border is cut off, so that less than
     the whole square is covered near it.
 
-    Helps when: the model overfits and looks at one part of the object only; the paper claims half a point of accuracy
-    on CIFAR-10 (16 of 32 pixels) and on CIFAR-100 (8 pixels).
+    Helps when: the model overfits and looks at one part of the object only; the paper claims half a point to a
+    point of accuracy on CIFAR-10 (16 of 32 pixels), half a point on CIFAR-100 (8 pixels).
     Hurts when: small objects decide the class: the square may hide them.
     Cost: one pass over the batch, in the dtype it has.
 

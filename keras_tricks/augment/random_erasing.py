@@ -89,7 +89,7 @@ class RandomErasing(ErasingAugmentation):
         log_aspect = random.spread(aspect_draws, (math.log(bounds[0]), math.log(bounds[1])))
         side, stretch = ops.sqrt(area), ops.exp(0.5 * log_aspect)
         sides = (ops.round(side * stretch), ops.round(side / stretch))
-        return tuple(ops.maximum(length, ops.ones_like(length)) for length in sides)  # type: ignore[return-value]
+        return tuple(ops.maximum(length, ops.ones_like(length)) for length in sides)
 
 
 def _first(fits: Tensor) -> Tensor:
