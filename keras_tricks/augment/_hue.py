@@ -35,12 +35,21 @@ def shift_hue(planes: Planes, turns: Tensor) -> Planes:
 
 def rotate_hue(planes: Planes, turns: Tensor) -> Planes:
     """The colours rotated about the gray axis of YIQ by `turns`, `(batch, 1, 1)`, with unchanged luma; unclipped."""
-    luma, first, second = (_mix(planes, row) for row in YIQ)
+    back = np.linalg.inv(YIQ)
+    still, turned, crossed = (
+        back @ np.array(rotation, "float64") @ YIQ
+        for rotation in (
+            [[1, 0, 0], [0, 0, 0], [0, 0, 0]],
+            [[0, 0, 0], [0, 1, 0], [0, 0, 1]],
+            [[0, 0, 0], [0, 0, 1], [0, -1, 0]],
+        )
+    )
     cosine, sine = ops.cos(2 * np.pi * turns), ops.sin(2 * np.pi * turns)
-    rotated = [luma, cosine * first + sine * second, cosine * second - sine * first]
-    return [_mix(rotated, row) for row in np.linalg.inv(YIQ)]
-
-
-def _mix(planes: Planes, weights: np.ndarray) -> Tensor:
-    first, second, third = (float(weight) * plane for weight, plane in zip(weights, planes, strict=True))
-    return first + second + third
+    rotated = []
+    for row in range(3):
+        weights = [
+            float(still[row, column]) + float(turned[row, column]) * cosine + float(crossed[row, column]) * sine
+            for column in range(3)
+        ]
+        rotated.append(weights[0] * planes[0] + weights[1] * planes[1] + weights[2] * planes[2])
+    return rotated

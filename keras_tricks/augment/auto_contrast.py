@@ -45,7 +45,8 @@ class AutoContrast(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """Each channel stretched."""
-        scale, offset = _levels.autocontrast_lines(levels)
+        values = ops.cast(levels, "float32")
+        scale, offset = _levels.autocontrast_lines(values)
         scale = ops.where(params["changed"], scale, ops.ones_like(scale))
         offset = ops.where(params["changed"], offset, ops.zeros_like(offset))
-        return ops.cast(ops.floor(ops.cast(levels, "float32") * scale + offset), levels.dtype)
+        return ops.cast(ops.floor(values * scale + offset), levels.dtype)

@@ -1,5 +1,7 @@
 """ColorJitter."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,12 +99,13 @@ class ColorJitter(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images after all steps."""
-        planes = [levels[..., channel] for channel in range(levels.shape[-1])]
-        mean = None
-        if "contrast" in params:
-            before = self._planes_after(planes, params, None)
-            mean = _levels.over_pixels(ops.mean, _gray(before)[..., None])[..., 0]
-        return ops.stack(self._planes_after(planes, params, mean), axis=-1)
+        planes = _levels.split(levels)
+        mean: Callable[[Tensor], Tensor] = _mean
+        if "contrast" in params and not (ops.is_torch(levels) or ops.in_tensorflow_graph()):
+            # Compiled, a pass more for the mean is cheaper than one that is interrupted by a mean in every place.
+            measured = _mean(_gray(self._planes_after(planes, params, None)))
+            mean = partial(_given, measured)
+        return _levels.join(self._planes_after(planes, params, mean))
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """Factors of 1 and no turns."""
@@ -110,8 +113,10 @@ class ColorJitter(ColorAugmentation):
         neutral = {step: 0.0 if step == "hue" else 1.0 for step in self.spans}
         return params | {step: value + share * (params[step] - value) for step, value in neutral.items()}
 
-    def _planes_after(self, planes: _hue.Planes, params: Params, mean: Tensor | None) -> _hue.Planes:
-        """The channels after all steps, or without the `mean` after those that come before the contrast.
+    def _planes_after(
+        self, planes: _hue.Planes, params: Params, mean: Callable[[Tensor], Tensor] | None
+    ) -> _hue.Planes:
+        """The channels after all steps, or without a `mean` (of the gray) after those that come before the contrast.
 
         Every place in the order exists twice, before the hue's and after it, so that the hue is computed once; where
         an image has no step it is multiplied by 1.
@@ -138,7 +143,9 @@ class ColorJitter(ColorAugmentation):
             planes = self._step(planes, params, mean, {s: (own == place) & after for s, own in places.items()})
         return planes
 
-    def _step(self, planes: _hue.Planes, params: Params, mean: Tensor | None, chosen: dict[str, Tensor]) -> _hue.Planes:
+    def _step(
+        self, planes: _hue.Planes, params: Params, mean: Callable[[Tensor], Tensor] | None, chosen: dict[str, Tensor]
+    ) -> _hue.Planes:
         """One place in the order: brightness, contrast or saturation, whichever is `chosen` for an image."""
         if mean is None and "contrast" in chosen:
             limit = params["place"]["contrast"]
@@ -147,12 +154,23 @@ class ColorJitter(ColorAugmentation):
         if not change:
             return planes
         scale = 1.0 + sum(change.values())
-        offset = None if mean is None else -change["contrast"] * mean
+        gray = _gray(planes) if set(change) - {"brightness"} else None
+        offset = None
+        if "contrast" in change and mean is not None:
+            offset = -change["contrast"] * mean(gray)
         if "saturation" in change:
-            gray = -change["saturation"] * _gray(planes)
-            offset = gray if offset is None else gray + offset
+            toward_gray = -change["saturation"] * gray
+            offset = toward_gray if offset is None else toward_gray + offset
         levels = [scale * plane for plane in planes]
         return [ops.clip(level if offset is None else level + offset, 0.0, LEVELS) for level in levels]
+
+
+def _given(mean: Tensor, gray: Tensor) -> Tensor:
+    return mean
+
+
+def _mean(gray: Tensor) -> Tensor:
+    return _levels.over_pixels(ops.mean, gray[..., None])[..., 0]
 
 
 def _gray(planes: _hue.Planes) -> Tensor:

@@ -57,8 +57,7 @@ class GaussianBlur(ColorAugmentation):
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The standard deviation of each image."""
-        uniforms = random.uniform(seed, (shape[0], 1, 1, 1))
-        return {"sigma": ops.zeros_like(uniforms) + random.spread(uniforms, self.sigma)}
+        return {"sigma": random.spread(random.uniform(seed, (shape[0], 1, 1, 1)), self.sigma)}
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images, blurred along their columns and their rows."""

@@ -55,7 +55,7 @@ class RGBShift(ColorAugmentation):
         """The three shifts of each image."""
         draws = random.uniform(seed, (shape[0], 1, 1, 3))
         spans = (self.red, self.green, self.blue)
-        shifts = [random.spread(draws[..., i : i + 1], span) + 0.0 * draws[..., :1] for i, span in enumerate(spans)]
+        shifts = [random.spread(draws[..., index : index + 1], span) for index, span in enumerate(spans)]
         return {"shift": ops.concatenate(shifts, axis=-1)}
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:

@@ -53,8 +53,10 @@ class SolarizeAdd(ColorAugmentation):
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """What to add to each image, and below which level."""
         draws = random.uniform(seed, (shape[0], 1, 1, 2))
-        add = ops.zeros_like(draws[..., :1]) + random.spread(draws[..., :1], self.add)
-        return {"add": ops.round(add), "threshold": random.spread(draws[..., 1:], self.threshold)}
+        return {
+            "add": ops.round(random.spread(draws[..., :1], self.add)),
+            "threshold": random.spread(draws[..., 1:], self.threshold),
+        }
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The dark pixels brightened."""
