@@ -40,6 +40,42 @@ def test_the_same_numbers_come_out_eagerly_compiled_and_in_a_pipeline_on_every_b
     check_golden("random", draws)
 
 
+def all_noise(state):
+    key = random.key(state, random.words("test"))
+    return {"bytes": random.noise_bytes(key, 3, 10), "normal": random.noise_normal(key, 2, 7)}
+
+
+@pytest.mark.parametrize("run", [eagerly, compiled, in_pipeline])
+def test_noise_is_the_same_eagerly_compiled_and_in_a_pipeline_on_every_backend(run):
+    noise = {name: to_numpy(value) for name, value in run(all_noise, np.array([7, 3], "int32")).items()}
+    assert noise["bytes"].dtype == np.uint8
+    check_golden("random_noise", noise)
+
+
+def test_bytes_of_noise_are_uniform_and_independent_along_rows_and_uncorrelated_across_them():
+    noise = to_numpy(random.noise_bytes(key_of(1, 0), 50, 8000))
+    assert stats.chisquare(np.bincount(noise.ravel(), minlength=256)).pvalue > 0.01
+    for lag in (1, 2, 3, 4, 8):
+        pairs = noise[:, lag:] // 16 * 16 + noise[:, :-lag] // 16
+        assert stats.chisquare(np.bincount(pairs.ravel().astype(int), minlength=256)).pvalue > 0.001
+    correlations = np.corrcoef(noise.astype("float64"))[np.triu_indices(50, 1)]
+    assert np.abs(correlations).max() < 5 / np.sqrt(8000)
+
+
+def test_normal_noise_follows_the_normal_law():
+    noise = to_numpy(random.noise_normal(key_of(1, 0), 10, DRAWS // 10))
+    assert stats.kstest(noise.ravel(), "norm").pvalue > 0.01
+
+
+def test_bits_of_an_identity_are_the_same_wherever_it_stands():
+    key = key_of(1, 0)
+    expected = to_numpy(random.bits(key, (10,)))
+    identities = np.array([5, 3, 5, 9, 0], "int32")
+    np.testing.assert_array_equal(
+        to_numpy(eagerly(lambda value: random.bits_of(key, value), identities)), expected[identities]
+    )
+
+
 def test_uniforms_are_on_file_to_the_last_bit():
     uniform = to_numpy(random.uniform(key_of(7, 3), (1000,)))
     check_golden(
