@@ -1,10 +1,11 @@
 """How the augmentations work that are made of others: one after another, or one of them for each image."""
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from keras_tricks._core import checks, host, ops, random
+from keras_tricks._core import checks, ops, random
 from keras_tricks.augment._base import Batch, BatchAugmentation, Boxes, Tensor
 from keras_tricks.augment._batch import map_arrays
 from keras_tricks.augment._mixing import MixingAugmentation
@@ -182,11 +183,20 @@ def _run(choice: Tensor, outcomes: Sequence[Callable[[], Batch]]) -> Batch:
     """The one outcome whose index is `choice`; the others are not computed."""
     if len(outcomes) == 1:
         return outcomes[0]()
-    known = None if ops.in_tensorflow_graph() else host.value(choice)
+    known = _known(choice)
     if known is not None:
-        return outcomes[int(known)]()
+        return outcomes[known]()
 
     def tensors(make: Callable[[], Batch]) -> Batch:
         return {name: map_arrays(ops.convert_to_tensor, part) for name, part in make().items()}
 
     return ops.switch(choice, [partial(tensors, make) for make in outcomes])
+
+
+def _known(choice: Tensor) -> int | None:
+    """The value of a scalar, waited for if it is on an accelerator; None for a traced one."""
+    try:
+        # Not `int`, to which AutoGraph gives another meaning.
+        return operator.index(choice)
+    except Exception:  # each backend has its own error for a tensor that has no value yet
+        return None

@@ -86,10 +86,9 @@ def test_copies_are_mixed_with_copies_of_other_images_too():
 
 def test_it_runs_compiled_and_in_a_pipeline_with_unknown_sizes():
     tf = pytest.importorskip("tensorflow")
-    expected = to_numpy(views()(make_images()))
-    np.testing.assert_array_equal(
-        to_numpy(compiled(lambda images: views().run({"images": images}, 0)["images"], make_images())), expected
-    )
+    layer, expected = views(), to_numpy(views()(make_images()))
+    found = compiled(lambda images: layer.run({"images": images}, 0)["images"], make_images())
+    np.testing.assert_array_equal(to_numpy(found), expected)
     spec = (tf.TensorSpec((None, None, None, 3), "uint8"), tf.TensorSpec((None,), "int64"))
     batches = tf.data.Dataset.from_generator(lambda: iter([(make_images(), make_labels())]), output_signature=spec)
     images, labels = next(iter(batches.map(views())))
