@@ -6,6 +6,7 @@ python tools/measured.py --check    # fails if README is stale
 
 import argparse
 import json
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,75 @@ def steps(entries: list[dict[str, Any]]) -> str:
     )
 
 
+def augmentations(entries: list[dict[str, Any]]) -> str:
+    """What the augmentations cost beside the others: the last record of each batch counts."""
+    latest = {(e["member"], e["side"], e["dtype"], e["backend"]): e for e in entries}
+    backends = [backend for backend in BACKENDS if any(kind[-1] == backend for kind in latest)]
+    kinds = sorted({kind[1:3] for kind in latest}, reverse=True)
+    side, dtype = kinds[0]
+    count = next(e["count"] for kind, e in latest.items() if kind[1:3] == kinds[0])
+    lines = [
+        f"| {count} images of {side}x{side}, {dtype} | {' | '.join(BACKENDS[backend] for backend in backends)} |",
+        "|---|" + "---|" * len(backends),
+    ]
+    for member in dict.fromkeys(kind[0] for kind in latest):
+        cells = [_cell(latest.get((member, side, dtype, backend))) for backend in backends]
+        lines.append(f"| {member} | {' | '.join(cells)} |")
+    summary = ["| median of the ratios | " + " | ".join(BACKENDS[b] for b in backends) + " |", lines[1]]
+    for kind in kinds:
+        for title, rivals in RIVALS.items():
+            cells = []
+            for backend in backends:
+                found = [_ratio(e, rivals) for key, e in latest.items() if key[1:] == (*kind, backend)]
+                ratios = [ratio for ratio in found if ratio]
+                cells.append(f"{statistics.median(ratios):.1f} ({len(ratios)})" if ratios else "-")
+            if set(cells) != {"-"}:
+                summary.append(f"| {title}, {kind[0]}x{kind[0]} {kind[1]} | {' | '.join(cells)} |")
+    entry = next(iter(latest.values()))
+    return "\n".join(
+        [
+            "**The augmentations**: thousands of images a second (compiled; eager on PyTorch), and in brackets how",
+            "many times as fast that is as Keras' own layer / as KerasCV's in `tf.data` / as the fastest peer that",
+            "draws for each image (medians of interleaved rounds; - where there is none):",
+            "",
+            *lines,
+            "",
+            "Over all members that the other has too (their number in brackets):",
+            "",
+            *summary,
+            "",
+            f"{where(entry)}, by `KERAS_BACKEND=... python tools/bench/augment.py`.",
+        ]
+    )
+
+
+# Ours in the same way as the other; the first that was measured.
+RIVALS = {
+    "Keras": {"Keras, compiled": "ours, compiled", "Keras, eager": "ours, eager"},
+    "KerasCV": {"KerasCV, tf.data": "ours, tf.data"},
+    "fastest peer, an image": dict.fromkeys(
+        ("torchvision, an image", "kornia", "albumentations, 2 threads", "timm"), ""
+    ),
+}
+
+
+def _ratio(entry: dict[str, Any], rivals: dict[str, str]) -> float | None:
+    """How many times as fast ours is as one of `rivals`."""
+    times = entry["milliseconds"]
+    pairs = [(times[name], times[ours or entry["reference"]]) for name, ours in rivals.items() if name in times]
+    if not pairs:
+        return None
+    return min(rival / ours for rival, ours in pairs) if "" in rivals.values() else pairs[0][0] / pairs[0][1]
+
+
+def _cell(entry: dict[str, Any] | None) -> str:
+    if entry is None:
+        return "-"
+    thousands = entry["count"] / entry["milliseconds"][entry["reference"]]
+    ratios = [_ratio(entry, rivals) for rivals in RIVALS.values()]
+    return f"{thousands:.1f} ({' / '.join('-' if ratio is None else f'{ratio:.1f}' for ratio in ratios)})"
+
+
 def where(record: dict[str, Any]) -> str:
     """The machine and the versions of a record."""
     hardware, versions = record["hardware"], record["versions"]
@@ -84,7 +154,10 @@ def render() -> str:
     """All tables."""
     runs = {backend: json.loads((EVIDENCE / f"digits-{backend}.json").read_text()) for backend in BACKENDS}
     bench = json.loads((EVIDENCE / "bench_trainer.json").read_text())
-    return f"{digits(runs)}\n\n{steps(bench)}\n"
+    parts = [digits(runs), steps(bench)]
+    if (EVIDENCE / "bench_augment.json").exists():
+        parts.append(augmentations(json.loads((EVIDENCE / "bench_augment.json").read_text())))
+    return "\n\n".join(parts) + "\n"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -26,3 +26,30 @@ def test_a_figure_changed_by_hand_is_found(tmp_path, monkeypatch):
         measured.main(["--check"])
     measured.main([])
     measured.main(["--check"])
+
+
+def test_augmentations_are_told_as_images_a_second_and_ratios():
+    entry = {
+        "member": "RandomFlip",
+        "side": 224,
+        "dtype": "uint8",
+        "count": 64,
+        "backend": "tensorflow",
+        "reference": "ours, compiled",
+        "milliseconds": {
+            "ours, compiled": 2.0,
+            "ours, tf.data": 4.0,
+            "Keras, compiled": 5.0,
+            "KerasCV, tf.data": 6.0,
+            "kornia": 30.0,
+            "torchvision, an image": 8.0,
+        },
+        "hardware": {"cores": 2, "cpu": "a processor"},
+        "versions": {"keras": "3"},
+    }
+    older = entry | {"milliseconds": {"ours, compiled": 1.0}}
+    other = entry | {"backend": "torch", "milliseconds": {"ours, compiled": 4.0}}
+    text = tool().augmentations([older, entry, other])
+    assert "| RandomFlip | 32.0 (2.5 / 1.5 / 4.0) | 16.0 (- / - / -) |" in text
+    assert "| KerasCV, 224x224 uint8 | 1.5 (1) | - |" in text
+    assert "| fastest peer, an image, 224x224 uint8 | 4.0 (1) | - |" in text

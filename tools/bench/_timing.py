@@ -4,6 +4,7 @@ import argparse
 import datetime
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import statistics
@@ -13,22 +14,31 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("keras-tricks", "keras", "numpy", "tensorflow", "jax", "torch")
+PACKAGES = ("keras-tricks", "keras", "numpy", "tensorflow", "jax", "torch", "keras-cv")
+PACKAGES += ("torchvision", "kornia", "albumentations", "timm")
 
 
 def medians(
-    contenders: Mapping[str, Callable[[], Any]], repeats: int = 30, warmup: int = 3, calls: int = 1
+    contenders: Mapping[str, Callable[[], Any]],
+    repeats: int = 30,
+    warmup: int = 3,
+    calls: int = 1,
+    seconds: float = math.inf,
 ) -> dict[str, float]:
     """Milliseconds that a call of each contender takes: the median over `repeats` interleaved rounds of `calls` calls.
 
-    A contender must wait for its own result (an accelerator, or JAX, works on after the call returns).
+    A contender must wait for its own result (an accelerator, or JAX, works on after the call returns). After `seconds`
+    no more rounds begin, but three there are.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
         for _ in range(warmup):
             contender()
     order = list(contenders.items())
+    began = time.perf_counter()
     for done in range(repeats):
+        if done >= 3 and time.perf_counter() - began > seconds:
+            break
         for name, contender in order:
             start = time.perf_counter()
             for _ in range(calls):
@@ -39,11 +49,13 @@ def medians(
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def table(results: Mapping[str, float], reference: str) -> str:
-    """One line for each contender: its milliseconds, and their ratio to the reference's."""
+def table(results: Mapping[str, float], reference: str, images: int | None = None) -> str:
+    """One line for each contender: its milliseconds, their ratio to the reference's, and the `images` a second."""
     width = max(map(len, results))
     lines = [
-        f"{name:<{width}}  {value:9.3f} ms  {value / results[reference]:6.2f} x" for name, value in results.items()
+        f"{name:<{width}}  {value:9.3f} ms  {value / results[reference]:6.2f} x"
+        + (f"  {images / value * 1e3:12,.0f} images/s" if images else "")
+        for name, value in results.items()
     ]
     return "\n".join(lines)
 
@@ -63,14 +75,23 @@ def environment() -> dict[str, Any]:
 def report(title: str, results: Mapping[str, float], reference: str, path: str | Path | None = None) -> None:
     """Prints the table; with a `path`, also writes numbers, ratios and environment there, as one more entry."""
     print(f"\n{title}\n{table(results, reference)}")
-    if path is None:
-        return
+    if path is not None:
+        record(title, results, reference, path)
+
+
+def record(
+    title: str,
+    results: Mapping[str, float],
+    reference: str,
+    path: str | Path,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes numbers, ratios, environment and `details` to `path`, as one more entry."""
     path = Path(path)
     entries = json.loads(path.read_text()) if path.exists() else []
     ratios = {name: value / results[reference] for name, value in results.items()}
-    entries.append(
-        environment() | {"title": title, "milliseconds": dict(results), "reference": reference, "ratios": ratios}
-    )
+    measured = {"title": title, "milliseconds": dict(results), "reference": reference, "ratios": ratios}
+    entries.append(environment() | measured | dict(details or {}))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(path.suffix + ".new")
     aside.write_text(json.dumps(entries, indent=2) + "\n")
@@ -79,7 +100,7 @@ def report(title: str, results: Mapping[str, float], reference: str, path: str |
 
 def arguments(description: str, repeats: int = 30) -> argparse.ArgumentParser:
     """The options that every benchmark has; add more to it."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=repeats, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--json", metavar="PATH", help="also append the numbers to this file")
     return parser
