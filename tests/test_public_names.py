@@ -14,6 +14,8 @@ from keras_tricks._core.config import Configured
 PUBLIC = {
     "augment": [
         "AlternatingFlip",
+        "AugMix",
+        "AutoAugment",
         "AutoContrast",
         "BatchAugmentation",
         "CenterCrop",
@@ -31,6 +33,7 @@ PUBLIC = {
         "PCALighting",
         "Posterize",
         "RGBShift",
+        "RandAugment",
         "RandomAffine",
         "RandomApply",
         "RandomBrightnessContrast",
@@ -49,6 +52,8 @@ PUBLIC = {
         "SmallestMaxSize",
         "Solarize",
         "SolarizeAdd",
+        "ThreeAugment",
+        "TrivialAugment",
     ],
     "callbacks": ["EvaluateWithAverage"],
     "data": ["ImageDataset", "RepeatedAugmentation", "augment", "load"],

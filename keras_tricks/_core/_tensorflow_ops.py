@@ -128,6 +128,11 @@ def pad(value: Tensor, widths: Any, mode: str = "constant") -> Tensor:
     return tf.pad(value, widths, mode)
 
 
+def scatter_update(value: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """`keras.ops.scatter_update`."""
+    return tf.tensor_scatter_nd_update(value, indices, updates)
+
+
 def segment_sum(value: Tensor, segments: Tensor, num_segments: Any) -> Tensor:
     """`keras.ops.segment_sum`."""
     return tf.math.unsorted_segment_sum(value, segments, num_segments)

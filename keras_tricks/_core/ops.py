@@ -88,6 +88,13 @@ def count(indices: Tensor, size: Any) -> Tensor:
     return cast(indices.bincount(minlength=size), "int32")
 
 
+def replace_rows(value: Tensor, rows: Tensor, new: Tensor) -> Tensor:
+    """`value` with `new` at the entries `rows`, no two alike, of its first axis."""
+    if is_torch(value):
+        return value.index_copy(0, cast(rows, "int64"), new)
+    return _namespace.get().scatter_update(value, rows[:, None], new)
+
+
 def is_torch(value: Any) -> bool:
     """Whether `value` is a tensor of torch, whose operations run one by one."""
     return hasattr(value, "index_select")

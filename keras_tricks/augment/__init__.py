@@ -2,6 +2,8 @@
 
 from keras_tricks.augment._base import BatchAugmentation
 from keras_tricks.augment.alternating_flip import AlternatingFlip
+from keras_tricks.augment.aug_mix import AugMix
+from keras_tricks.augment.auto_augment import AutoAugment
 from keras_tricks.augment.auto_contrast import AutoContrast
 from keras_tricks.augment.center_crop import CenterCrop
 from keras_tricks.augment.color_jitter import ColorJitter
@@ -17,6 +19,7 @@ from keras_tricks.augment.mixup import MixUp
 from keras_tricks.augment.normalize import Normalize
 from keras_tricks.augment.pca_lighting import PCALighting
 from keras_tricks.augment.posterize import Posterize
+from keras_tricks.augment.rand_augment import RandAugment
 from keras_tricks.augment.random_affine import RandomAffine
 from keras_tricks.augment.random_apply import RandomApply
 from keras_tricks.augment.random_brightness_contrast import RandomBrightnessContrast
@@ -36,9 +39,13 @@ from keras_tricks.augment.sharpness import Sharpness
 from keras_tricks.augment.smallest_max_size import SmallestMaxSize
 from keras_tricks.augment.solarize import Solarize
 from keras_tricks.augment.solarize_add import SolarizeAdd
+from keras_tricks.augment.three_augment import ThreeAugment
+from keras_tricks.augment.trivial_augment import TrivialAugment
 
 __all__ = [
     "AlternatingFlip",
+    "AugMix",
+    "AutoAugment",
     "AutoContrast",
     "BatchAugmentation",
     "CenterCrop",
@@ -56,6 +63,7 @@ __all__ = [
     "PCALighting",
     "Posterize",
     "RGBShift",
+    "RandAugment",
     "RandomAffine",
     "RandomApply",
     "RandomBrightnessContrast",
@@ -74,4 +82,6 @@ __all__ = [
     "SmallestMaxSize",
     "Solarize",
     "SolarizeAdd",
+    "ThreeAugment",
+    "TrivialAugment",
 ]

@@ -39,8 +39,14 @@ def resample(images: Tensor, x: Tensor, y: Tensor, fill: float | str, interpolat
     return ops.where(inside[..., None], seen, ops.cast(ops.zeros_like(seen) + fill, seen.dtype))
 
 
+def from_centre(height: Any, width: Any) -> tuple[Tensor, Tensor]:
+    """Columns, (1, 1, width), and rows, (1, height, 1), of the pixels, counted from the centre of the image."""
+    columns, rows = _centres(width) - 0.5 * ops.number(width), _centres(height) - 0.5 * ops.number(height)
+    return columns[None, None, :], rows[None, :, None]
+
+
 def bilinear(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """The four pixels around each place, weighted; `images` are float32, and all places lie on pixels.
+    """The four pixels around each place, weighted, float32; all places lie on pixels.
 
     `x` and `y` broadcast against each other: (batch, rows or 1, columns or 1).
     """
@@ -56,7 +62,7 @@ def bilinear(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
     upper, lower = first + top * width, first + bottom * width
 
     def line(row: Tensor) -> Tensor:
-        start, end = ops.take(pixels, row + left, axis=0), ops.take(pixels, row + right, axis=0)
+        start, end = (ops.cast(ops.take(pixels, row + column, axis=0), "float32") for column in (left, right))
         return start + (end - start) * share_right[..., None]
 
     above, below = line(upper), line(lower)

@@ -1,10 +1,14 @@
 """How the augmentations work that bend the plane: rotation, shear, perspective, a lens."""
 
+from collections.abc import Callable
 from typing import Any
 
 from keras_tricks._core import checks, ops
 from keras_tricks.augment import _boxes, _resampling
 from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
+
+# A matrix, (batch, 4) by rows, that multiplies points from the centre, and what is added to them, (batch, 2).
+Affine = tuple[Tensor, Tensor]
 
 
 class WarpAugmentation(BatchAugmentation):
@@ -44,24 +48,54 @@ class WarpAugmentation(BatchAugmentation):
 
     def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
         """The upright boxes around the bent ones."""
-        corners = boxes["boxes"]
-        along = ops.arange(self.side_parts + 1, dtype="int32")
-        shares = ops.cast(along, "float32") * (1 / self.side_parts)
-        left, top, right, bottom = (corners[..., side : side + 1] for side in range(4))
-        x, y = left + (right - left) * shares, top + (bottom - top) * shares
-        outline_x = ops.concatenate([x, x, left + 0 * y, right + 0 * y], axis=-1)
-        outline_y = ops.concatenate([top + 0 * x, bottom + 0 * x, y, y], axis=-1)
-        half_height, half_width = 0.5 * ops.number(params["height"]), 0.5 * ops.number(params["width"])
-        moved_x, moved_y = self.target_points(outline_x - half_width, outline_y - half_height, params)
-        return boxes | {"boxes": _boxes.rectangles(moved_x + half_width, moved_y + half_height)}
+        return move_boxes(
+            boxes,
+            params["height"],
+            params["width"],
+            lambda x, y: self.target_points(x, y, params),
+            self.side_parts,
+        )
 
     def _warp(self, images: Tensor, params: Params, fill: float | str, interpolation: str) -> Tensor:
         _, height, width, _ = ops.shape(images)
-        middle_x, middle_y = 0.5 * ops.number(width - 1), 0.5 * ops.number(height - 1)
-        columns = ops.cast(ops.arange(width, dtype="int32"), "float32")[None, None, :] - middle_x
-        rows = ops.cast(ops.arange(height, dtype="int32"), "float32")[None, :, None] - middle_y
-        x, y = self.source_points(columns, rows, params)
-        return _resampling.resample(images, x + middle_x, y + middle_y, fill, interpolation)
+        x, y = self.source_points(*_resampling.from_centre(height, width), params)
+        x, y = x + 0.5 * ops.number(width - 1), y + 0.5 * ops.number(height - 1)
+        return _resampling.resample(images, x, y, fill, interpolation)
+
+
+def move_boxes(
+    boxes: Boxes,
+    height: Any,
+    width: Any,
+    target_points: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    side_parts: int = 1,
+) -> Boxes:
+    """The upright boxes around the places where points on the sides of each box go, from the centre of the image."""
+    corners = boxes["boxes"]
+    shares = ops.cast(ops.arange(side_parts + 1, dtype="int32"), "float32") * (1 / side_parts)
+    left, top, right, bottom = (corners[..., side : side + 1] for side in range(4))
+    x, y = left + (right - left) * shares, top + (bottom - top) * shares
+    outline_x = ops.concatenate([x, x, left + 0 * y, right + 0 * y], axis=-1)
+    outline_y = ops.concatenate([top + 0 * x, bottom + 0 * x, y, y], axis=-1)
+    half_height, half_width = 0.5 * ops.number(height), 0.5 * ops.number(width)
+    moved_x, moved_y = target_points(outline_x - half_width, outline_y - half_height)
+    return boxes | {"boxes": _boxes.rectangles(moved_x + half_width, moved_y + half_height)}
+
+
+def source_points(x: Tensor, y: Tensor, affine: Affine) -> tuple[Tensor, Tensor]:
+    """Where the points `(x, y)`, from the centre, come from."""
+    a, b, c, d = (per_image(affine[0][:, entry]) for entry in range(4))
+    move_x, move_y = (per_image(affine[1][:, axis]) for axis in range(2))
+    determinant = a * d - b * c
+    back_x, back_y = x - move_x, y - move_y
+    return (d * back_x - b * back_y) / determinant, (a * back_y - c * back_x) / determinant
+
+
+def target_points(x: Tensor, y: Tensor, affine: Affine) -> tuple[Tensor, Tensor]:
+    """Where the points `(x, y)`, from the centre, go."""
+    a, b, c, d = (per_image(affine[0][:, entry]) for entry in range(4))
+    move_x, move_y = (per_image(affine[1][:, axis]) for axis in range(2))
+    return a * x + b * y + move_x, c * x + d * y + move_y
 
 
 def per_image(values: Tensor) -> Tensor:

@@ -1,21 +1,12 @@
 """ColorJitter."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-import numpy as np
-
-from keras_tricks._core import checks, ops, random
-from keras_tricks.augment import _hue, _levels
-from keras_tricks.augment._base import Params, Tensor
-from keras_tricks.augment._color import LEVELS, ColorAugmentation
-
-STEPS = ("brightness", "contrast", "saturation", "hue")
-HUE_METHODS = ("hsv", "linear")
+from keras_tricks._core import checks
+from keras_tricks.augment._jitter import HUE_METHODS, JitterAugmentation
 
 
-class ColorJitter(ColorAugmentation):
+class ColorJitter(JitterAugmentation):
     """Changes brightness, contrast, saturation and hue, in an order drawn for each image.
 
     With `gray = 0.299 * red + 0.587 * green + 0.114 * blue`, and a `factor` of its own in each step:
@@ -51,8 +42,6 @@ class ColorJitter(ColorAugmentation):
     Reference: [Howard, 2013](https://arxiv.org/abs/1312.5402)
     """
 
-    channels = (1, 3)
-
     def __init__(
         self,
         brightness: float | tuple[float, float] = 0.0,
@@ -63,118 +52,5 @@ class ColorJitter(ColorAugmentation):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.brightness = checks.span("brightness", brightness, 0)
-        self.contrast = checks.span("contrast", contrast, 0)
-        self.saturation = checks.span("saturation", saturation, 0)
-        self.hue = checks.span("hue", hue, -0.5 if isinstance(hue, (tuple, list)) else 0, 0.5)
+        self.set_spans(brightness, contrast, saturation, hue)
         self.hue_method = checks.one_of("hue_method", hue_method, HUE_METHODS)
-
-    @property
-    def spans(self) -> dict[str, tuple[float, float]]:
-        """The ranges of the factors, and of the turns, of the steps that change something."""
-        spans = {}
-        for step in STEPS:
-            value, neutral = getattr(self, step), 0.0 if step == "hue" else 1.0
-            if not isinstance(value, tuple):
-                value = (neutral - value, neutral + value) if step == "hue" else (max(0.0, 1 - value), 1 + value)
-            if value != (neutral, neutral):
-                spans[step] = value
-        return spans
-
-    def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
-        """Of each step that changes something how much, and its `place` in the order, 0 for the first."""
-        spans, count = self.spans, len(self.spans)
-        draws = random.uniform(seed, (shape[0], 2 * max(count, 1)))
-        keys = draws[:, count : 2 * count]
-        # A step comes after those of smaller keys; of equal ones, after those before it in the list.
-        after = ops.logical_or(
-            keys[:, None, :] < keys[:, :, None],
-            ops.logical_and(keys[:, None, :] == keys[:, :, None], ops.constant(np.tri(count, k=-1) > 0, draws)),
-        )
-        places = ops.sum(ops.cast(after, "int32"), axis=-1)
-        params = {"place": {step: places[:, index, None, None] for index, step in enumerate(spans)}}
-        for index, (step, span) in enumerate(spans.items()):
-            params[step] = random.spread(draws[:, index, None, None], span)
-        return params
-
-    def change_levels(self, levels: Tensor, params: Params) -> Tensor:
-        """The images after all steps."""
-        planes = _levels.split(levels)
-        mean: Callable[[Tensor], Tensor] = _mean
-        if "contrast" in params and not (ops.is_torch(levels) or ops.in_tensorflow_graph()):
-            # Compiled, a pass more for the mean is cheaper than one that is interrupted by a mean in every place.
-            measured = _mean(_gray(self._planes_after(planes, params, None)))
-            mean = partial(_given, measured)
-        return _levels.join(self._planes_after(planes, params, mean))
-
-    def spare(self, params: Params, touched: Tensor) -> Params:
-        """Factors of 1 and no turns."""
-        share = ops.cast(touched, "float32")[:, None, None]
-        neutral = {step: 0.0 if step == "hue" else 1.0 for step in self.spans}
-        return params | {step: value + share * (params[step] - value) for step, value in neutral.items()}
-
-    def _planes_after(
-        self, planes: _hue.Planes, params: Params, mean: Callable[[Tensor], Tensor] | None
-    ) -> _hue.Planes:
-        """The channels after all steps, or without a `mean` (of the gray) after those that come before the contrast.
-
-        Every place in the order exists twice, before the hue's and after it, so that the hue is computed once; where
-        an image has no step it is multiplied by 1.
-        """
-        places = params["place"]
-        count = len(places)
-        if "hue" not in places or len(planes) == 1:
-            for place in range(count):
-                planes = self._step(planes, params, mean, {step: own == place for step, own in places.items()})
-            return planes
-        hue = places["hue"]
-        for place in range(count - 1):
-            before = place < hue
-            planes = self._step(planes, params, mean, {s: (own == place) & before for s, own in places.items()})
-        turns = params["hue"]
-        if mean is None and "contrast" in places:
-            turns = turns * ops.cast(hue < places["contrast"], "float32")
-        if self.hue_method == "hsv":
-            planes = _hue.shift_hue(planes, turns)
-        else:
-            planes = [ops.clip(plane, 0.0, LEVELS) for plane in _hue.rotate_hue(planes, turns)]
-        for place in range(1, count):
-            after = place > hue
-            planes = self._step(planes, params, mean, {s: (own == place) & after for s, own in places.items()})
-        return planes
-
-    def _step(
-        self, planes: _hue.Planes, params: Params, mean: Callable[[Tensor], Tensor] | None, chosen: dict[str, Tensor]
-    ) -> _hue.Planes:
-        """One place in the order: brightness, contrast or saturation, whichever is `chosen` for an image."""
-        if mean is None and "contrast" in chosen:
-            limit = params["place"]["contrast"]
-            chosen = {step: is_chosen & (params["place"][step] < limit) for step, is_chosen in chosen.items()}
-        change = {step: ops.cast(chosen[step], "float32") * (params[step] - 1.0) for step in chosen if step != "hue"}
-        if not change:
-            return planes
-        scale = 1.0 + sum(change.values())
-        gray = _gray(planes) if set(change) - {"brightness"} else None
-        offset = None
-        if "contrast" in change and mean is not None:
-            offset = -change["contrast"] * mean(gray)
-        if "saturation" in change:
-            toward_gray = -change["saturation"] * gray
-            offset = toward_gray if offset is None else toward_gray + offset
-        levels = [scale * plane for plane in planes]
-        return [ops.clip(level if offset is None else level + offset, 0.0, LEVELS) for level in levels]
-
-
-def _given(mean: Tensor, gray: Tensor) -> Tensor:
-    return mean
-
-
-def _mean(gray: Tensor) -> Tensor:
-    return _levels.over_pixels(ops.mean, gray[..., None])[..., 0]
-
-
-def _gray(planes: _hue.Planes) -> Tensor:
-    if len(planes) == 1:
-        return planes[0]
-    red, green, blue = (weight * plane for weight, plane in zip(_levels.GRAY_WEIGHTS, planes, strict=True))
-    return red + green + blue

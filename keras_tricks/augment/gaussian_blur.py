@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_tricks._core import checks, ops, random
 from keras_tricks.augment._base import Params, Tensor
+from keras_tricks.augment._blur import blur
 from keras_tricks.augment._color import ColorAugmentation
 
 # Standard deviations of the widest bell that the kernel holds: beyond lie 3 in 1000 of its weight.
@@ -61,32 +62,12 @@ class GaussianBlur(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images, blurred along their columns and their rows."""
-        sigma = params["sigma"]
-        weights = [ops.exp((-0.5 * distance * distance) / (sigma * sigma)) for distance in range(self.radius + 1)]
-        total = weights[0] + 2.0 * sum(weights[1:])
-        weights = [weight / total for weight in weights]
-        return _filter(_filter(levels, weights, 1), weights, 2)
+        return blur(levels, params["sigma"], self.radius)
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """A bell inside one pixel."""
         sigma = params["sigma"]
         return {"sigma": ops.where(touched[:, None, None, None], sigma, ops.zeros_like(sigma) + 0.01)}
-
-
-def _filter(levels: Tensor, weights: list[Tensor], axis: int) -> Tensor:
-    """The symmetric kernel with these `weights` from its middle outwards, along one axis."""
-    radius, size = len(weights) - 1, ops.shape(levels)[axis]
-    places = ops.arange(-radius, size + radius, dtype="int32")
-    mirrored = (size - 1) - ops.abs((size - 1) - ops.abs(places))
-    padded = ops.take(levels, ops.maximum(mirrored, ops.zeros_like(mirrored)), axis=axis)
-
-    def shifted(start: int) -> Tensor:
-        return padded[:, start : start + size] if axis == 1 else padded[:, :, start : start + size]
-
-    blurred = weights[0] * shifted(radius)
-    for distance in range(1, radius + 1):
-        blurred = blurred + weights[distance] * (shifted(radius - distance) + shifted(radius + distance))
-    return blurred
 
 
 def _ends(span: float | tuple[float, float]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_tricks._core import checks, ops, random
 from keras_tricks.augment._base import Params, Tensor
-from keras_tricks.augment._warp import WarpAugmentation, per_image
+from keras_tricks.augment._warp import WarpAugmentation, source_points, target_points
 
 Span = float | tuple[float, float]
 
@@ -98,17 +98,11 @@ class RandomAffine(WarpAugmentation):
 
     def source_points(self, x: Tensor, y: Tensor, params: Params) -> tuple[Tensor, Tensor]:
         """Back through the matrix."""
-        a, b, c, d = (per_image(params["matrix"][:, entry]) for entry in range(4))
-        move_x, move_y = (per_image(params["translation"][:, axis]) for axis in range(2))
-        determinant = a * d - b * c
-        back_x, back_y = x - move_x, y - move_y
-        return (d * back_x - b * back_y) / determinant, (a * back_y - c * back_x) / determinant
+        return source_points(x, y, (params["matrix"], params["translation"]))
 
     def target_points(self, x: Tensor, y: Tensor, params: Params) -> tuple[Tensor, Tensor]:
         """Through the matrix."""
-        a, b, c, d = (per_image(params["matrix"][:, entry]) for entry in range(4))
-        move_x, move_y = (per_image(params["translation"][:, axis]) for axis in range(2))
-        return a * x + b * y + move_x, c * x + d * y + move_y
+        return target_points(x, y, (params["matrix"], params["translation"]))
 
 
 def _both_ways(span: Span) -> tuple[float, float]:

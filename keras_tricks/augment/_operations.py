@@ -1,0 +1,224 @@
+"""The operations of the policies, an operation of its own for each image, on uint8.
+
+Every operation is one of three kernels with a parameter per image: a table of 256 levels, a blend with a gray or a
+smoothed image, an affine map. Levels are whole numbers after each, as in Pillow, and computed in integers, so that the
+backends agree to the level.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_tricks._core import ops
+from keras_tricks.augment import _levels, _resampling, _subset
+from keras_tricks.augment._warp import Affine, per_image, source_points
+
+Tensor = Any
+# For each operation: the amount at strength 0, what is added up to strength 1, whether the sign of that is drawn.
+Amounts = dict[str, tuple[float, float, bool]]
+
+NAMES = (
+    "Identity",
+    "ShearX",
+    "ShearY",
+    "TranslateX",
+    "TranslateY",
+    "Rotate",
+    "Brightness",
+    "Contrast",
+    "AutoContrast",
+    "Equalize",
+    "Color",
+    "Sharpness",
+    "Posterize",
+    "Solarize",
+    "SolarizeAdd",
+    "Invert",
+)
+NUMBERS = {name: number for number, name in enumerate(NAMES)}
+AFFINE = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
+NEED_HISTOGRAMS = ("Contrast", "AutoContrast", "Equalize")
+BLENDS = ("Color", "Sharpness")
+# Factors count in parts of 1024: products with levels are exact in 32 bits.
+FACTOR_BITS = 10
+POSTERIZE_STEPS = 2 ** np.arange(8, -1, -1)
+# ITU-R 601 in parts of 65536.
+GRAY_PARTS = (19595, 38470, 7471)
+
+
+def drawn_operations(names: tuple[str, ...], uniforms: Tensor) -> Tensor:
+    """The numbers of operations drawn from `names`, all equally likely, by uniform numbers in [0, 1)."""
+    which = ops.cast(ops.floor(uniforms * len(names)), "int32")
+    numbers = np.array([NUMBERS[name] for name in names], "int32")
+    return ops.take(ops.constant(numbers, which), which, axis=0)
+
+
+def amounts(table: Amounts, operation: Tensor, strength: Tensor, positive: Tensor) -> Tensor:
+    """The amount of each operation at `strength`, with the sign of what is added where it is one that is drawn."""
+    columns = np.array([table.get(name, (0, 0, False)) for name in NAMES], "float32").T
+    start, span, signed = (ops.take(ops.constant(column.copy(), strength), operation, axis=0) for column in columns)
+    sign = 1.0 - 2.0 * signed * ops.cast(ops.logical_not(positive), "float32")
+    return start + sign * span * strength
+
+
+def is_one_of(operation: Tensor, names: tuple[str, ...]) -> Tensor:
+    """Whether each number in `operation` stands for one of `names`."""
+    found = operation == NUMBERS[names[0]]
+    for name in names[1:]:
+        found = ops.logical_or(found, operation == NUMBERS[name])
+    return found
+
+
+def chance_of(chances: Mapping[str, float], names: tuple[str, ...]) -> float:
+    """The probability of any of `names`."""
+    return min(1.0, sum(chances.get(name, 0.0) for name in names))
+
+
+def change_colors(images: Tensor, operation: Tensor, amount: Tensor, chances: Mapping[str, float]) -> Tensor:
+    """Each uint8 image after its operation, (batch,) int32, of an amount, (batch,) float32, if it is one of colour.
+
+    The amount is a factor (1 changes nothing) of Brightness, Contrast, Color and Sharpness, the bits that Posterize
+    leaves, the threshold of Solarize, the levels of SolarizeAdd. `chances` are the probabilities of the operations.
+    """
+    count, _, _, channels = ops.shape(images)
+    tables = _plain_tables(operation, amount)
+    needed = is_one_of(operation, NEED_HISTOGRAMS)
+    rows = _subset.rows(needed, _subset.room(count, chance_of(chances, NEED_HISTOGRAMS)))
+    if chance_of(chances, NEED_HISTOGRAMS) > 0:
+        tables = ops.broadcast_to(tables, (count, channels, 256))
+        own = _tables_of_histograms(*(_subset.take(part, rows) for part in (images, operation, amount)))
+        tables = _subset.put(tables, rows, own, needed)
+    images = _levels.look_up(images, ops.broadcast_to(tables, (count, channels, 256)))
+    if chance_of(chances, BLENDS) == 0:
+        return images
+    needed = is_one_of(operation, BLENDS)
+    rows = _subset.rows(needed, _subset.room(count, chance_of(chances, BLENDS)))
+    blended = _blends(*(_subset.take(part, rows) for part in (images, operation, amount)))
+    return _subset.put(images, rows, blended, needed)
+
+
+def affine_map(operation: Tensor, amount: Tensor, height: Any, width: Any) -> Affine:
+    """How each operation moves points from the centre: `(matrix, translation)`, (batch, 4) by rows and (batch, 2).
+
+    The amount is the degrees of Rotate, counter-clockwise, the share of the side of the translations, the slope of the
+    shears, which are about the upper left corner.
+    """
+    zero, one = ops.zeros_like(amount), ops.ones_like(amount)
+    shear_x, shear_y, move_x, move_y, rotation = (
+        ops.where(operation == NUMBERS[name], amount, zero) for name in AFFINE
+    )
+    angle = rotation * (np.pi / 180)
+    cos, sin = ops.cos(angle), ops.sin(angle)
+    turned = is_one_of(operation, ("Rotate",))
+    matrix = [ops.where(turned, cos, one), sin - shear_x, -sin - shear_y, ops.where(turned, cos, one)]
+    half_height, half_width = 0.5 * ops.number(height), 0.5 * ops.number(width)
+    translation = [
+        -2.0 * half_width * move_x - half_height * shear_x,
+        -2.0 * half_height * move_y - half_width * shear_y,
+    ]
+    return ops.stack(matrix, axis=-1), ops.stack(translation, axis=-1)
+
+
+def compose(second: Affine, first: Affine) -> Affine:
+    """`first`, and then `second`."""
+    (matrix, translation), (other, moved) = second, first
+    a, b, c, d = (matrix[:, entry] for entry in range(4))
+    e, f, g, h = (other[:, entry] for entry in range(4))
+    x, y = moved[:, 0], moved[:, 1]
+    product = [a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h]
+    return ops.stack(product, axis=-1), ops.stack([a * x + b * y, c * x + d * y], axis=-1) + translation
+
+
+def move(images: Tensor, affine: Affine, moved: Tensor, chance: float, fill: float | str) -> Tensor:
+    """Each uint8 image after its affine map, where it is `moved`, (batch,) bool, which happens with `chance`."""
+    count, height, width, _ = ops.shape(images)
+    rows = _subset.rows(moved, _subset.room(count, chance))
+    part = _subset.take(images, rows)
+    matrix, translation = (_subset.take(entry, rows) for entry in affine)
+    x, y = source_points(*_resampling.from_centre(height, width), (matrix, translation))
+    seen = _resampling.resample(
+        part, x + 0.5 * ops.number(width - 1), y + 0.5 * ops.number(height - 1), fill, "bilinear"
+    )
+    # A hair above: where a level falls between two exactly, all backends round up, whatever their last digit says.
+    return _subset.put(images, rows, ops.cast(ops.floor(seen + (0.5 + 2.0**-10)), "uint8"), moved)
+
+
+def _plain_tables(operation: Tensor, amount: Tensor) -> Tensor:
+    """The tables, (batch, 1, 256) int32, of the operations that need not know the image."""
+    levels = ops.arange(256, dtype="int32")[None, None, :]
+    operation, amount = per_image(operation), per_image(amount)
+    levels = levels + operation * 0
+    bits = ops.cast(ops.clip(amount, 0.0, 8.0), "int32")
+    step = ops.take(ops.constant(POSTERIZE_STEPS.astype("int32"), operation), bits, axis=0)
+    added = _clip(levels + ops.cast(ops.clip(amount, -255.0, 255.0), "int32"))
+    tables = {
+        "Brightness": _blend(levels, levels * 0, _factor(amount)),
+        "Posterize": (levels // step) * step,
+        "Solarize": ops.where(ops.cast(levels, "float32") < amount, levels, 255 - levels),
+        "SolarizeAdd": ops.where(levels < 128, added, levels),
+        "Invert": 255 - levels,
+    }
+    for name, table in tables.items():
+        levels = ops.where(operation == NUMBERS[name], table, levels)
+    return levels
+
+
+def _tables_of_histograms(images: Tensor, operation: Tensor, amount: Tensor) -> Tensor:
+    """The tables, (batch, channels, 256) int32, of the operations that need to know how frequent levels are."""
+    counts = _levels.histograms(images)
+    levels = ops.arange(256, dtype="int32")[None, None, :]
+    operation, amount = per_image(operation), per_image(amount)
+    there = counts > 0
+    low = ops.min(ops.where(there, levels, levels * 0 + 255), axis=-1, keepdims=True)
+    high = ops.max(ops.where(there, levels, levels * 0), axis=-1, keepdims=True)
+    span = ops.maximum(high - low, ops.ones_like(high))
+    stretched = ops.where(high > low, _clip(((levels - low) * 255) // span), levels)
+    gray = _blend(levels + counts * 0, _mean_gray(counts), _factor(amount))
+    tables = ops.where(operation == NUMBERS["AutoContrast"], stretched, gray)
+    return ops.where(operation == NUMBERS["Equalize"], _levels.tables_that_equalize(counts), tables)
+
+
+def _mean_gray(counts: Tensor) -> Tensor:
+    """The mean brightness of images with these histograms as a whole level, (batch, 1, 1) int32."""
+    levels = ops.cast(ops.arange(256, dtype="int32"), "float32")
+    counts = ops.cast(counts, "float32")
+    means = ops.sum(counts * levels, axis=-1) / ops.sum(counts, axis=-1)
+    if means.shape[-1] == 3:
+        means = sum(share * (1 / 65536) * means[:, channel : channel + 1] for channel, share in enumerate(GRAY_PARTS))
+    return ops.cast(ops.floor(means + 0.5), "int32")[:, :, None]
+
+
+def _blends(images: Tensor, operation: Tensor, amount: Tensor) -> Tensor:
+    """Color: away from the gray image. Sharpness: away from the smoothed image; the border stays."""
+    levels = ops.cast(images, "int32")
+    operation, factor = operation[:, None, None, None], _factor(amount)[:, None, None, None]
+    gray = levels
+    if levels.shape[-1] == 3:
+        parts = [share * levels[..., channel : channel + 1] for channel, share in enumerate(GRAY_PARTS)]
+        gray = ops.right_shift(parts[0] + parts[1] + parts[2] + 32768, 16)
+    blended = _blend(levels, gray + levels * 0, factor)
+    if not any(isinstance(size, int) and size < 3 for size in levels.shape[1:3]):
+        rows = levels[:, :-2] + levels[:, 1:-1] + levels[:, 2:]
+        inner = levels[:, 1:-1, 1:-1]
+        around = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:] + 4 * inner
+        change = _blend(inner, (2 * around + 13) // 26, factor) - inner
+        sharpened = levels + ops.pad(change, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        blended = ops.where(operation == NUMBERS["Sharpness"], sharpened, blended)
+    else:
+        blended = ops.where(operation == NUMBERS["Sharpness"], levels, blended)
+    return ops.cast(blended, "uint8")
+
+
+def _factor(amount: Tensor) -> Tensor:
+    return ops.cast(ops.round(amount * 2.0**FACTOR_BITS), "int32")
+
+
+def _blend(levels: Tensor, other: Tensor, factor: Tensor) -> Tensor:
+    """`other` at a factor of 0, `levels` at 1024, and on in that direction above: rounded, int32."""
+    half = 2 ** (FACTOR_BITS - 1)
+    return _clip(other + ops.right_shift((levels - other) * factor + half, FACTOR_BITS))
+
+
+def _clip(levels: Tensor) -> Tensor:
+    return ops.clip(levels, 0, 255)

@@ -1,0 +1,106 @@
+"""How the policies work: a few slots, one after another, each of which draws an operation for each image."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras_tricks._core import ops
+from keras_tricks.augment import _operations, _resampling
+from keras_tricks.augment._base import Boxes, Params, Tensor
+from keras_tricks.augment._color import LEVELS, ColorAugmentation
+from keras_tricks.augment._warp import Affine, move_boxes, source_points, target_points
+
+
+class PolicyAugmentation(ColorAugmentation):
+    """Base of the policies: a trick writes `sample`, which gives for each slot operations and amounts, and `chances`.
+
+    Images are uint8 in between, whatever their dtype: levels are whole numbers after each operation. Consecutive
+    affine operations are composed and resampled once.
+
+    Args:
+        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge"; None is the
+            middle of `value_range`.
+        **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
+    """
+
+    keeps_dtype = True
+    keeps_places = False
+    channels = (1, 3)
+
+    def __init__(self, fill: float | str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.fill = None if fill is None else _resampling.check_fill(fill)
+
+    def chances(self) -> Sequence[Mapping[str, float]]:
+        """For each slot the probability of each operation."""
+        raise NotImplementedError(f"{type(self).__name__} must write `chances`")
+
+    def slots(self, operations: Sequence[Tensor], amounts: Sequence[Tensor], shape: tuple[Any, ...]) -> Params:
+        """The hooks' params: for each slot the number of an operation and its amount for each image, (batch,)."""
+        return {"operations": list(operations), "amounts": list(amounts), "height": shape[1], "width": shape[2]}
+
+    def spare(self, params: Params, touched: Tensor) -> Params:
+        """The operation that changes nothing."""
+        return params | {
+            "operations": [ops.where(touched, part, ops.zeros_like(part)) for part in params["operations"]]
+        }
+
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The images after every slot."""
+        self._check_channels(images)
+        if "uint8" in str(images.dtype):
+            return self.change_levels(images, params)
+        levels = ops.clip(ops.round(self.to_levels(ops.cast(images, "float32"))), 0.0, LEVELS)
+        changed = self.change_levels(ops.cast(levels, "uint8"), params)
+        return ops.cast(self.from_levels(ops.cast(changed, "float32")), images.dtype)
+
+    def change_levels(self, levels: Tensor, params: Params) -> Tensor:
+        """The uint8 levels after every slot."""
+        chances = self.chances()
+        moves = self._moves(params)
+        for slot, (operation, amount) in enumerate(zip(params["operations"], params["amounts"], strict=True)):
+            levels = _operations.change_colors(levels, operation, amount, chances[slot])
+            if slot < len(moves):
+                affine, moved, chance = moves[slot]
+                if chance > 0:
+                    levels = _operations.move(levels, affine, moved, chance, self._fill_level())
+        return levels
+
+    def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
+        """The masks, moved; the nearest class, and class 0 where a constant is seen."""
+        _, height, width, _ = ops.shape(masks)
+        fill = self.fill if self.fill in _resampling.FILLS else 0
+        for affine, _, _ in self._moves(params):
+            x, y = source_points(*_resampling.from_centre(height, width), affine)
+            x, y = x + 0.5 * ops.number(width - 1), y + 0.5 * ops.number(height - 1)
+            masks = _resampling.resample(masks, x, y, fill, "nearest")
+        return masks
+
+    def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
+        """The upright boxes around the moved ones."""
+        for affine, _, _ in self._moves(params):
+            there = functools.partial(target_points, affine=affine)
+            boxes = move_boxes(boxes, params["height"], params["width"], there)
+        return boxes
+
+    def _moves(self, params: Params) -> list[tuple[Affine, Tensor, float]]:
+        """The affine map after each slot but the last (which joins the one before), who is moved, and how likely."""
+        height, width = params["height"], params["width"]
+        chances = [_operations.chance_of(chance, _operations.AFFINE) for chance in self.chances()]
+        moves: list[tuple[Affine, Tensor, float]] = []
+        for slot, (operation, amount) in enumerate(zip(params["operations"], params["amounts"], strict=True)):
+            affine = _operations.affine_map(operation, amount, height, width)
+            moved, chance = _operations.is_one_of(operation, _operations.AFFINE), chances[slot]
+            # Whoever is moved in slot 2 has no colours changed there: the map can come before its colours.
+            if slot == 1:
+                first, first_moved, first_chance = moves.pop()
+                affine = _operations.compose(affine, first)
+                moved, chance = ops.logical_or(moved, first_moved), 1 - (1 - chance) * (1 - first_chance)
+            moves.append((affine, moved, chance))
+        return moves
+
+    def _fill_level(self) -> float | str:
+        low, high = self.value_range
+        if isinstance(self.fill, str):
+            return self.fill
+        return 128.0 if self.fill is None else (self.fill - low) * (LEVELS / (high - low))
