@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class JitterAugmentation(ColorAugmentation):
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
     """
 
-    channels = (1, 3)
+    channels: ClassVar[tuple[int, ...]] = (1, 3)
     hue_method = "hsv"
 
     def set_spans(self, brightness: Span, contrast: Span, saturation: Span, hue: Span) -> None:

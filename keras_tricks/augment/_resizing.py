@@ -58,7 +58,7 @@ class FixedResizing(ResizingAugmentation):
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The box of each image: nothing is drawn."""
-        return self.inference_params(shape)
+        return self.inference_params(shape) or {}
 
 
 class ShortSideResizing(FixedResizing):

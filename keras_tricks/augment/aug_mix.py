@@ -138,7 +138,7 @@ class AugMix(PolicyAugmentation):
     def _sample_version(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         chain_key, weight_key, keep_key = random.split(seed, 3)
         draws = random.uniform(chain_key, (shape[0], self.width, 1 + 3 * LONGEST))
-        length = self.depth or 1.0 + ops.floor(draws[:, :, 0] * LONGEST)
+        length = 1.0 + ops.floor(draws[:, :, 0] * LONGEST)
         chains = []
         for chain in range(self.width):
             operations, drawn_amounts = [], []

@@ -1,6 +1,6 @@
 """ThreeAugment."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from keras_tricks._core import checks, ops, random
 from keras_tricks.augment import _levels, _subset
@@ -45,7 +45,7 @@ class ThreeAugment(JitterAugmentation):
     Reference: [Touvron et al., 2022](https://arxiv.org/abs/2204.07118)
     """
 
-    channels = (3,)
+    channels: ClassVar[tuple[int, ...]] = (3,)
 
     def __init__(self, color_jitter: float = 0.3, **kwargs: Any):
         super().__init__(**kwargs)

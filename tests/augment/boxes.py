@@ -1,5 +1,6 @@
 """Images with rectangles painted into them, and the boxes around them: where the paint goes, the boxes must go."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,19 @@ def numbered(count: int = 64) -> dict[str, Any]:
 
 def assert_boxes_fit_the_paint(batch: dict[str, Any], tolerance: float, least_area: int = 12) -> None:
     """Every box of `batch`, `xyxy`, is the rectangle around the mask's pixels of its label, to `tolerance` pixels."""
+    for box, edges in _boxes_and_edges(batch, least_area):
+        np.testing.assert_allclose(box, edges, atol=tolerance)
+
+
+def assert_boxes_hold_the_paint(batch: dict[str, Any], tolerance: float, least_area: int = 12) -> None:
+    """No pixel of a label in the mask lies more than `tolerance` pixels outside its box."""
+    for box, edges in _boxes_and_edges(batch, least_area):
+        outwards = (box - edges) * np.array([1, 1, -1, -1])
+        assert outwards.max() <= tolerance, (box, edges)
+
+
+def _boxes_and_edges(batch: dict[str, Any], least_area: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each box with the edges of its label's pixels in the mask; for half of the images at least."""
     boxes = {name: to_numpy(part) for name, part in batch["bounding_boxes"].items()}
     masks = to_numpy(batch["segmentation_masks"])[..., 0]
     checked = 0
@@ -73,6 +87,6 @@ def assert_boxes_fit_the_paint(batch: dict[str, Any], tolerance: float, least_ar
                 assert (left, top, right, bottom) == (0, 0, 0, 0)
             elif len(rows) >= least_area:
                 edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-                np.testing.assert_allclose([left, top, right, bottom], edges, atol=tolerance)
+                yield np.array([left, top, right, bottom]), np.array(edges)
                 checked += 1
     assert checked >= len(masks) // 2

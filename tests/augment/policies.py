@@ -7,7 +7,7 @@ from keras import ops
 from PIL import Image, ImageEnhance, ImageOps
 
 from keras_tricks.augment._operations import AFFINE, NAMES
-from tests.augment.boxes import assert_boxes_fit_the_paint, assert_masks_fit_the_paint, painted
+from tests.augment.boxes import assert_boxes_hold_the_paint, assert_masks_fit_the_paint, painted
 from tests.contracts.augmentation import AugmentationContract
 from tests.running import to_numpy
 
@@ -20,10 +20,11 @@ class PolicyContract(AugmentationContract):
     channels = (1, 3)
 
     def test_masks_and_boxes_go_where_the_pixels_go(self):
-        layer, batch = self.make(**self.box_arguments), painted(64)
+        layer, batch = self.make(fill=0, **self.box_arguments), painted(64)
         params = layer.sample(batch["images"].shape, layer.stream_key(0))
         moved = layer(batch)
-        assert_boxes_fit_the_paint(moved, self.box_tolerance)
+        # The upright box around a sheared one, clipped, may be wider than what is left of it.
+        assert_boxes_hold_the_paint(moved, self.box_tolerance)
         places = [all(name in (*AFFINE, "Identity") for name, _ in slots) for slots in drawn(params)]
         assert sum(places) >= 3
         assert_masks_fit_the_paint({name: to_numpy(moved[name])[places] for name in ("images", "segmentation_masks")})

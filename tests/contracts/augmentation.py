@@ -59,9 +59,10 @@ class AugmentationContract:
     own_units = False
     # How far, in levels, images of other value ranges may be away: rounding.
     value_range_tolerance = 0.05
-    # Whether masks and boxes are taken. For the members that move pixels: what to change in `arguments` for images of 48x64, of which they should leave
-    # enough to see, and by how many pixels a box may miss the paint.
+    # Whether masks and boxes are taken at all.
     takes_places = True
+    # For the members that move pixels: what to change in `arguments` for images of 48x64, of which they should leave
+    # enough to see, and by how many pixels a box may miss the paint.
     box_arguments: dict[str, Any] = {}
     box_tolerance = 1.0
 
