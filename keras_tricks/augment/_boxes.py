@@ -108,6 +108,8 @@ def overlap(corners: Tensor, others: Tensor) -> Tensor:
 
 def rectangles(x: Tensor, y: Tensor) -> Tensor:
     """The upright boxes around points `(batch, count, points)`."""
+    if x.shape[1] == 0:  # torch knows no least of nothing, even where there is no box to give it to
+        return ops.stack([x[..., 0]] * 4, axis=-1)
     return ops.stack([ops.min(x, axis=-1), ops.min(y, axis=-1), ops.max(x, axis=-1), ops.max(y, axis=-1)], axis=-1)
 
 

@@ -162,7 +162,9 @@ def _padded(boxes: Boxes, given: Boxes, times: int) -> Boxes:
     padded = {}
     for name, part in boxes.items():
         dtype = "float32" if name == "boxes" else "int32" if "uint" in str(part.dtype) else part.dtype
-        none = ops.cast(ops.zeros_like(given[name]), dtype) - (0 if name == "boxes" else 1)
+        none = ops.cast(ops.zeros_like(given[name]), dtype)
+        if name != "boxes" and "bool" not in str(dtype):
+            none = none - 1
         padded[name] = ops.concatenate([ops.cast(part, dtype)] + [none] * times, axis=1)
     return padded
 
