@@ -22,7 +22,8 @@ class BatchAugmentation(RandomLayer):
     Hooks see batches, channels last, and boxes as corners in pixels. The base brings every batch there and back, in
     each place where an augmentation runs.
 
-    A batch given as a dict may hold `segmentation_masks`, laid out as the images, and `bounding_boxes`: a dict of
+    A batch given as a dict may hold `segmentation_masks`, laid out as the images, with or without an axis of channels,
+    and `bounding_boxes`: a dict of
     "boxes", (batch, count, 4), and "labels" (KerasCV's "classes" will do), (batch, count), in which -1 marks a box that
     is none. Boxes that move are clipped to the image; one that keeps less than `min_visible` of its area gets label -1
     and coordinates 0.
@@ -200,7 +201,13 @@ class BatchAugmentation(RandomLayer):
     def infer(self, batch: Batch) -> Batch:
         """What this layer does to a batch at inference."""
         params = self.inference_params(self._channels_last_shape(batch["images"]))
-        return dict(batch) if params is None else self.transform(batch, params)
+        return self.as_moved(batch) if params is None else self.transform(batch, params)
+
+    def as_moved(self, batch: Batch) -> Batch:
+        """The batch, its boxes in the types that they have after training."""
+        if self.keeps_places or batch.get("bounding_boxes") is None:
+            return dict(batch)
+        return batch | {"bounding_boxes": _boxes.in_types_of_hooks(batch["bounding_boxes"])}
 
     def transform(self, batch: Batch, params: Params) -> Batch:
         """A new batch, each part changed by its hook."""
@@ -268,7 +275,16 @@ class BatchAugmentation(RandomLayer):
         return self._in_channels_last(self.transform_images, images, params)
 
     def _transform_masks(self, masks: Tensor, params: Params) -> Tensor:
-        return self._in_channels_last(self.transform_masks, masks, params)
+        if self.keeps_places or len(masks.shape) == 4:
+            return self._in_channels_last(self.transform_masks, masks, params)
+        if len(masks.shape) != 3:
+            raise ValueError(
+                "`segmentation_masks` must be laid out as the images, with or without an axis of channels. "
+                f"Received: masks of shape {tuple(masks.shape)}"
+            )
+        if self.data_format == "channels_first":
+            return self._in_channels_last(self.transform_masks, masks[:, None], params)[:, 0]
+        return self.transform_masks(masks[..., None], params)[..., 0]
 
     def _transform_boxes(self, boxes: Boxes, params: Params, size: tuple[Any, Any], new_size: tuple[Any, Any]) -> Boxes:
         corners = _boxes.to_corners(boxes, self.bounding_box_format, *size)

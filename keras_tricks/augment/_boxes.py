@@ -56,8 +56,14 @@ def to_corners(boxes: Boxes, bounding_box_format: str, height: Any, width: Any) 
         corners = corners * _sides(corners, height, width)
     return {name: part for name, part in boxes.items() if name not in LABEL_NAMES} | {
         "boxes": corners,
-        "labels": ops.cast(labels, "int32") if "uint" in str(labels.dtype) else ops.cast(labels, labels.dtype),
+        "labels": _signed(labels),
     }
+
+
+def in_types_of_hooks(boxes: Boxes) -> Boxes:
+    """The boxes in the user's form, in the types in which they come back from a hook."""
+    name = label_name(boxes)
+    return boxes | {"boxes": ops.cast(boxes["boxes"], "float32"), name: _signed(boxes[name])}
 
 
 def from_corners(boxes: Boxes, bounding_box_format: str, height: Any, width: Any, label_name: str) -> Boxes:
@@ -111,6 +117,11 @@ def rectangles(x: Tensor, y: Tensor) -> Tensor:
     if x.shape[1] == 0:  # torch knows no least of nothing, even where there is no box to give it to
         return ops.stack([x[..., 0]] * 4, axis=-1)
     return ops.stack([ops.min(x, axis=-1), ops.min(y, axis=-1), ops.max(x, axis=-1), ops.max(y, axis=-1)], axis=-1)
+
+
+def _signed(labels: Tensor) -> Tensor:
+    """Labels of a type that can hold -1."""
+    return ops.cast(labels, "int32") if "uint" in str(labels.dtype) else ops.cast(labels, labels.dtype)
 
 
 def _sides(corners: Tensor, height: Any, width: Any) -> Tensor:

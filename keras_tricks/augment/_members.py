@@ -108,7 +108,7 @@ class ChoosingAugmentation(CompositeAugmentation):
 
     def infer(self, batch: Batch) -> Batch:
         """What the first member does at inference: all of them make images of the same size."""
-        return self.members[0].infer(batch)
+        return self.as_moved(self.members[0].infer(batch))
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
         """The members', if they agree."""

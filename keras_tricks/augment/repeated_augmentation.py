@@ -44,6 +44,7 @@ class RepeatedAugmentation(BatchAugmentation):
 
     keeps_dtype = True
     any_data_format = True
+    keeps_places = True
 
     def __init__(self, count: int = 3, **kwargs: Any):
         if kwargs.pop("rate", 1.0) != 1.0:

@@ -34,3 +34,44 @@ def test_flags_of_boxes_follow_the_member_drawn_and_added_boxes_have_none():
     layer = kt.augment.RandomChoice([kt.augment.RandomFlip(rate=1.0), kt.augment.CutMix()], [1.0, 1e-9], seed=1)
     boxes = layer(batch)["bounding_boxes"]
     np.testing.assert_array_equal(to_numpy(boxes["is_crowd"]), np.concatenate([flags, 0 * flags], axis=1))
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("kind", MOVING)
+def test_masks_may_come_without_an_axis_of_channels(kind, data_format):
+    batch, channel = painted(), {"channels_last": -1, "channels_first": 1}[data_format]
+    config = MOVING[kind]().get_config() | {"data_format": data_format}
+    images = np.moveaxis(batch["images"], -1, channel)
+    masks = np.moveaxis(batch["segmentation_masks"], -1, channel)
+    layer, again = (type(MOVING[kind]()).from_config(config) for _ in range(2))
+    expected = to_numpy(layer({"images": images, "segmentation_masks": masks})["segmentation_masks"])
+    flat = again({"images": images, "segmentation_masks": batch["segmentation_masks"][..., 0]})["segmentation_masks"]
+    np.testing.assert_array_equal(to_numpy(flat), expected.squeeze(channel))
+    one = {"images": images[0], "segmentation_masks": batch["segmentation_masks"][0, ..., 0]}
+    assert len(again(one)["segmentation_masks"].shape) == 2
+
+
+def test_masks_of_another_rank_are_refused_with_their_shape():
+    batch = painted(4)
+    batch["segmentation_masks"] = batch["segmentation_masks"][..., None]
+    with pytest.raises(ValueError, match=r"Received: masks of shape \(4, 48, 64, 1, 1\)"):
+        kt.augment.RandomFlip()(batch)
+
+
+@pytest.mark.parametrize("kind", [*MOVING, "choice", "chain", "repeated", "erasing"])
+def test_boxes_have_the_same_types_in_training_and_at_inference(kind):
+    erasing, flip = kt.augment.RandomErasing(), kt.augment.RandomFlip()
+    layers = {
+        "choice": lambda: kt.augment.RandomChoice([erasing, flip]),
+        "chain": lambda: kt.augment.Sequence([erasing, flip]),
+        "repeated": lambda: kt.augment.RepeatedAugmentation(2),
+        "erasing": lambda: erasing,
+    }
+    layer, batch = (MOVING | layers)[kind](), painted()
+    boxes = {"boxes": batch["bounding_boxes"]["boxes"].astype("int32"), "classes": np.ones((8, 2), "uint8")}
+    types = []
+    for training in (True, False):
+        given = {"images": batch["images"], "bounding_boxes": boxes}
+        given = layer(given, training=training)["bounding_boxes"]
+        types.append([str(given[name].dtype) for name in ("boxes", "classes")])
+    assert types[0] == types[1]
