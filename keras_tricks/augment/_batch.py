@@ -44,8 +44,8 @@ def add_batch_axis(batch: Batch) -> Batch:
 
 
 def drop_batch_axis(batch: Batch) -> Batch:
-    """The only member of a batch of one."""
-    return {name: map_arrays(lambda array: array[0], part) for name, part in batch.items()}
+    """The only member of a batch of one, or the last of its copies: the first one may have been left as it was."""
+    return {name: map_arrays(lambda array: array[-1], part) for name, part in batch.items()}
 
 
 def map_arrays(function: Callable[[Any], Any], part: Any) -> Any:

@@ -123,3 +123,14 @@ class TestSequence(MixingContract):
         again = kt.augment.Sequence.from_config(json.loads(json.dumps(nested.get_config())))
         np.testing.assert_array_equal(to_numpy(nested(make_images())), to_numpy(again(make_images())))
         assert nested.output_size(12, 10) == (6, 4)
+
+
+def test_one_image_without_a_batch_is_not_the_clean_one_of_its_copies():
+    image, label = make_images()[0], np.int32(3)
+    for layer in (
+        kt.augment.AugMix(8, splits=3, seed=1),
+        kt.augment.Sequence([kt.augment.AugMix(8, splits=3)], seed=2),
+    ):
+        views = [layer((image, label)) for _ in range(4)]
+        assert {tuple(view.shape) for view, _ in views} == {image.shape}
+        assert any((to_numpy(view) != image).any() for view, _ in views)
