@@ -26,7 +26,8 @@ class RandomCrop(BatchAugmentation):
     Output shape: images `(batch, size[0], size[1], channels)`, in the dtype given.
 
     Raises:
-        ValueError: if the window is larger than the padded image, or a reflected padding not smaller than the image.
+        ValueError: if the window is larger than the padded image, or a reflected padding not smaller than the image; for
+            a `fill` that uint8 images cannot hold.
 
     Example:
         ```python
@@ -116,6 +117,8 @@ class RandomCrop(BatchAugmentation):
         windows = ops.take(ops.reshape(images, (count * height * width, channels)), places, axis=0)
         if fill == "reflect" or self.padding == 0:
             return windows
+        if "uint8" in str(windows.dtype) and not 0 <= fill <= 255:
+            raise ValueError(f"`fill` must be a level of 0 to 255 for uint8 images. Received: fill={fill!r}")
         known = ops.logical_and(known_rows[:, :, None], known_columns[:, None, :])
         filling = ops.cast(ops.zeros_like(windows) + fill, windows.dtype)
         return ops.where(known[..., None], windows, filling)

@@ -63,6 +63,13 @@ class TestRandomCrop(AugmentationContract):
         with pytest.raises(ValueError, match=message):
             kt.augment.RandomCrop(**arguments)(make_images())
 
+    @pytest.mark.parametrize("fill", [-1, 300])
+    def test_a_fill_that_uint8_cannot_hold_is_refused_there(self, fill):
+        layer, images = kt.augment.RandomCrop(padding=2, fill=fill, seed=1), make_images()
+        with pytest.raises(ValueError, match=f"`fill` must be a level of 0 to 255 .* Received: fill={fill}"):
+            layer(images)
+        assert (to_numpy(layer(images.astype("float32"))) == fill).any()
+
     def test_masks_move_with_their_images_and_are_padded_with_class_0(self):
         images = np.maximum(make_images(), 1)
         batch = self.make(fill=9)({"images": images, "segmentation_masks": images[..., :1]})
