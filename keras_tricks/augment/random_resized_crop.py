@@ -74,7 +74,7 @@ class RandomResizedCrop(ResizingAugmentation):
         )
         counted = ops.cast(fits, "float32")
         first = counted * ops.cast(ops.cumsum(counted, axis=1) == 1, "float32")
-        fallback = 1.0 - ops.max(counted, axis=1)
+        fallback = 1.0 - ops.sum(first, axis=1)
         middle_height, middle_width = self._legal_size(image_height, image_width)
         height = ops.sum(heights * first, axis=1) + fallback * middle_height
         width = ops.sum(widths * first, axis=1) + fallback * middle_width

@@ -110,3 +110,6 @@ class TestRandomResizedCrop(AugmentationContract):
         np.testing.assert_allclose(cropped, np.stack(expected), atol=0.02)
         cropped = to_numpy(kt.augment.RandomResizedCrop(80)(images, training=False))
         np.testing.assert_allclose(cropped, images[:, :, 20:100], atol=0.02)
+
+    def test_an_empty_batch_stays_one(self):
+        assert self.make(size=(8, 6))(make_images()[:0]).shape == (0, 8, 6, 3)
