@@ -105,10 +105,19 @@ def _smaller(first: Any, second: Any) -> Any:
 
 
 def central_window(shape: tuple[Any, ...], short_side: int, size: tuple[int, int]) -> Box:
-    """The box of images of `shape` that is a window of `size` in their middle once their short side is `short_side`."""
-    resized = short_side_scale(shape[1], shape[2], short_side)
-    height, width = (
-        ops.number(side) * (pixels / ops.number(new))
-        for side, new, pixels in zip(shape[1:3], resized, size, strict=True)
-    )
-    return central_box(shape[1:3], (height, width), ops.zeros((shape[0],), "float32"))
+    """The box of images of `shape` that is a window of `size` in their middle once their short side is `short_side`.
+
+    Of the resized image it holds whole pixels.
+    """
+    like = ops.zeros((shape[0],), "float32")
+    box = []
+    for side, resized, pixels in zip(shape[1:3], short_side_scale(shape[1], shape[2], short_side), size, strict=True):
+        whole, pixel = ops.number(resized), ops.number(side) / ops.number(resized)
+        box.append((middle(like + (whole - pixels)) * pixel, like + pixels * pixel))
+    (top, height), (left, width) = box
+    return top, left, height, width
+
+
+def middle(room: Tensor) -> Tensor:
+    """The whole pixels before a window in the middle, of those that it leaves: a half goes to the even side."""
+    return ops.round(room * 0.5)

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_tricks._core import checks, ops, random
 from keras_tricks.augment._base import Params, Tensor
-from keras_tricks.augment._resizing import ResizingAugmentation, central_window
+from keras_tricks.augment._resizing import ResizingAugmentation, central_window, middle
 
 
 class RandomScaleCrop(ResizingAugmentation):
@@ -70,9 +70,9 @@ class RandomScaleCrop(ResizingAugmentation):
             resized = ops.floor(side * short_side / least + 0.5)
             room = resized - self.size[axis]
             place = ops.floor(draws[:, 1 + axis] * (room + 1.0))
-            middle = room * 0.5
+            central = middle(room)
             pixel = side / resized
-            box.append(((middle + touched * (place - middle)) * pixel, self.size[axis] * pixel))
+            box.append(((central + touched * (place - central)) * pixel, self.size[axis] * pixel))
         (top, height), (left, width) = box
         return self.params_of((top, left, height, width), self.size)
 
