@@ -26,8 +26,8 @@ class RandomCrop(BatchAugmentation):
     Output shape: images `(batch, size[0], size[1], channels)`, in the dtype given.
 
     Raises:
-        ValueError: if the window is larger than the padded image, or a reflected padding not smaller than the image; for
-            a `fill` that uint8 images cannot hold.
+        ValueError: if the window is larger than the padded image, or a reflected padding not smaller than the image;
+            for a `fill` that uint8 images cannot hold.
 
     Example:
         ```python
