@@ -35,7 +35,7 @@ class AlternatingFlip(FlippingAugmentation):
     Args:
         steps_per_epoch: Batches in an epoch, the last one counted even if it is not full.
         rate: Share of the images that take part, the same ones in all epochs.
-        **kwargs: `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
+        **kwargs: `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
     Output shape: the same, in the dtype given.

@@ -19,7 +19,7 @@ class CutOut(ErasingAugmentation):
     Cost: one pass over the batch, in the dtype it has.
 
     Args:
-        size: Height and width of the square in pixels, an integer for both.
+        size: Height and width in pixels, at least 1 each; an integer for a square.
         fill: A number or colour in units of `value_range`; or "pixel", "color", "normal" as in `RandomErasing`.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 

@@ -18,7 +18,7 @@ class GaussianBlur(ColorAugmentation):
     Each pixel becomes the mean of those around it, weighted by `exp(-distance ** 2 / (2 * sigma ** 2))`, with
     `sigma ~ U(sigma)` per image. Beyond its border the image is mirrored, the outermost pixels not repeated.
 
-    Helps when: images differ in focus; contrastive learning; with its 3 operations ThreeAugment uses it.
+    Helps when: images differ in focus; contrastive learning; it is one of ThreeAugment's three operations.
     Hurts when: fine texture carries the class.
     Cost: `kernel_size` multiplications for each level along either axis.
 

@@ -21,8 +21,8 @@ class LensDistortion(WarpAugmentation):
     Cost: one gather of four pixels for each pixel.
 
     Args:
-        k1: Above -0.3 and up to 1: a pair `(low, high)` is a range, drawn uniformly for each image; a number is fixed.
-        k2: The same, above -0.1.
+        k1: From -0.3 to 1: a pair `(low, high)` is a range, drawn uniformly for each image; a number is fixed.
+        k2: The same, from -0.1 to 1.
         fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge".
         interpolation: "bilinear" or "nearest".
         **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.

@@ -24,7 +24,7 @@ class MixUp(MixingAugmentation):
     Args:
         alpha: Strength, above 0. Near 0 one image of the pair dominates; 1 is uniform.
         num_classes: Needed for integer labels; they become soft rows.
-        **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
+        **kwargs: `rate`, `seed`, `data_format`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, labels `(batch,)` or `(batch, 1)` of integers or
         `(batch, classes)`, optionally `sample_weight` `(batch,)`, `segmentation_masks` of floating-point shares,

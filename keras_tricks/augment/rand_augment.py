@@ -40,9 +40,9 @@ class RandAugment(PolicyAugmentation):
     The strength is `m / magnitude_max` with `m ~ N(magnitude, magnitude_std)`, held inside 0 to `magnitude_max`, and
     each operation is skipped with probability `1 - operation_rate`. The fifteen are AutoContrast, Equalize, Invert,
     Rotate (up to 30 degrees), ShearX and ShearY (0.3), TranslateX and TranslateY (0.45 of the side), Color, Contrast,
-    Brightness and Sharpness (factors 1 +- 0.9), Posterize (4 bits to none), Solarize (threshold 256 to 0) and
+    Brightness and Sharpness (factors 1 +- 0.9), Posterize (keeps 4 bits to none), Solarize (threshold 256 to 0) and
     SolarizeAdd (up to 110), as in timm, whose numbers DeiT and later recipes state. The paper's always apply:
-    `operation_rate=1`; torchvision's "9" is `magnitude=9, magnitude_max=30`.
+    `operation_rate=1`; torchvision's "9" is as strong as `magnitude=9, magnitude_max=30`.
 
     Helps when: training is long and the model large; the paper claims 1.0 to 1.3 points on ImageNet for ResNet-50 to
     EfficientNet-B7.

@@ -20,7 +20,7 @@ class RandomCrop(BatchAugmentation):
         size: Height and width of the window in pixels, an integer for both; None keeps the images' size.
         padding: Pixels added on each of the four sides before cutting, not below 0.
         fill: What is padded: a value for all channels, or "reflect" to mirror the image at its border.
-        **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
+        **kwargs: `rate`, `seed`, `data_format`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
     Output shape: images `(batch, size[0], size[1], channels)`, in the dtype given.

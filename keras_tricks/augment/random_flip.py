@@ -18,7 +18,7 @@ class RandomFlip(FlippingAugmentation):
         horizontal: Whether to mirror left and right.
         vertical: Whether to mirror top and bottom.
         rate: Probability of a flip along each axis, 0.5 by default.
-        **kwargs: `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
+        **kwargs: `seed`, `data_format`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
     Output shape: the same, in the dtype given.

@@ -11,15 +11,15 @@ from keras_tricks.augment._color import ColorAugmentation
 class SolarizeAdd(ColorAugmentation):
     """Brightens the pixels that are darker than a threshold, and leaves the others.
 
-    `level = min(level + add, 255) if level < threshold else level`, with `add ~ U(add)` and `threshold ~ U(threshold)`
-    per image, `add` in whole levels.
+    `level = clip(level + add, 0, 255) if level < threshold else level`, with `add ~ U(add)` and
+    `threshold ~ U(threshold)` per image, `add` in whole levels.
 
     Helps when: it is one of the operations of a policy (RandAugment, AutoAugment).
     Hurts when: light and dark carry the class.
     Cost: one pass over the batch, in the dtype it has.
 
     Args:
-        add: In levels of 0 to 255 whatever `value_range` is, in [-255, 255]; a pair is a range.
+        add: In levels of 0 to 255 whatever `value_range` is, in [-255, 255]; a pair is a range. Below 0 it darkens.
         threshold: In levels, in [0, 256]; a pair is a range.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 
