@@ -17,6 +17,7 @@ from keras_tricks.cli.preview import ALL
 
 # A member that mixes needs partners that are not shown.
 LEAST_BATCH = 8
+PLACES = ("segmentation_masks", "bounding_boxes")
 
 
 def preview(arguments: argparse.Namespace) -> int:
@@ -101,11 +102,20 @@ def _places(count: int, height: int, width: int) -> dict[str, Any]:
 
 def _draws(text: str, batch: dict[str, Any], data: kt.data.ImageDataset, draws: int, seed: int) -> list[list[Picture]]:
     """The pictures of the batch after each of `draws` calls of an augmentation."""
-    (layer,) = _augmentations.build([text], batch["images"].shape[1:], data.num_classes, seed)
-    given = dict(batch)
-    if layer.mixes_samples:  # class ids in a mask cannot be blended
-        given.pop("segmentation_masks", None)
+    shape = batch["images"].shape[1:]
+    (trial,) = _augmentations.build([text], shape, data.num_classes, seed)
+    (layer,) = _augmentations.build([text], shape, data.num_classes, seed)
+    # Some refuse masks, or boxes too: class ids in a mask cannot be blended.
+    given = {name: part for name, part in batch.items() if name not in PLACES or _takes(trial, batch, name)}
     return [_pictures_of(keras.tree.map_structure(_to_numpy, layer(given)), data) for _ in range(draws)]
+
+
+def _takes(layer: kt.augment.BatchAugmentation, batch: dict[str, Any], part: str) -> bool:
+    try:
+        layer({"images": batch["images"], part: batch[part]})
+    except ValueError:
+        return False
+    return True
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:

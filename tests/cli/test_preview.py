@@ -73,6 +73,17 @@ class TestPreview:
         np.testing.assert_array_equal(moved.mask[:, 2:], original.mask[:, :-2])
         assert original.mask.any()
 
+    def test_boxes_and_masks_are_left_out_of_the_rows_that_cannot_have_them(self, dataset, tmp_path, drawn):
+        options = ["--dataset", str(dataset), "--backend", BACKEND, "--out", str(tmp_path / "grid.png"), "--boxes"]
+        assert main(["preview", "--augment", "cutmix, mixup(rate=1), augmix", "--columns", "1", *options]) == 0
+        has = {name: (picture.mask is not None, picture.boxes is not None) for name, (picture,) in drawn.items()}
+        assert has == {
+            "originals": (True, True),
+            "cutmix": (True, True),
+            "mixup(rate=1)": (False, True),
+            "augmix": (False, False),
+        }
+
     @pytest.mark.parametrize(
         ("augment", "message"),
         [
