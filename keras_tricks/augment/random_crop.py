@@ -19,7 +19,8 @@ class RandomCrop(BatchAugmentation):
     Args:
         size: Height and width of the window in pixels, an integer for both; None keeps the images' size.
         padding: Pixels added on each of the four sides before cutting, not below 0.
-        fill: What is padded: a value for all channels, or "reflect" to mirror the image at its border.
+        fill: What is padded: a value for all channels, or "reflect" to mirror the image at its border. The value is
+            also what is seen around an image smaller than the window in a pipeline that does not know sizes before.
         **kwargs: `rate`, `seed`, `data_format`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
@@ -115,7 +116,9 @@ class RandomCrop(BatchAugmentation):
         first = ops.arange(count, dtype="int32")[:, None, None] * (height * width)
         places = first + rows[:, :, None] * width + columns[:, None, :]
         windows = ops.take(ops.reshape(images, (count * height * width, channels)), places, axis=0)
-        if fill == "reflect" or self.padding == 0:
+        # Where sizes are not known before, an image may be smaller than the window.
+        fits = self.padding == 0 and isinstance(height, int) and isinstance(width, int)
+        if fill == "reflect" or fits:
             return windows
         if "uint8" in str(windows.dtype) and not 0 <= fill <= 255:
             raise ValueError(f"`fill` must be a level of 0 to 255 for uint8 images. Received: fill={fill!r}")

@@ -70,6 +70,17 @@ class TestRandomCrop(AugmentationContract):
             layer(images)
         assert (to_numpy(layer(images.astype("float32"))) == fill).any()
 
+    def test_where_sizes_are_not_known_a_small_image_lies_within_the_filling(self):
+        import tensorflow as tf
+
+        spec = tf.TensorSpec((None, None, None, 1), "float32")
+        images = tf.data.Dataset.from_generator(lambda: iter([numbered(200, 3, 4)]), output_signature=spec)
+        (windows,) = images.map(kt.augment.RandomCrop((6, 4), fill=99, seed=1))
+        windows = windows.numpy()[..., 0]
+        assert ((windows == 99).sum((1, 2)) == 3 * 4).all()
+        kept = np.stack([window[window[:, 0] != 99] for window in windows])
+        np.testing.assert_array_equal(kept, numbered(200, 3, 4)[..., 0])
+
     def test_masks_move_with_their_images_and_are_padded_with_class_0(self):
         images = np.maximum(make_images(), 1)
         batch = self.make(fill=9)({"images": images, "segmentation_masks": images[..., :1]})
