@@ -95,6 +95,16 @@ def replace_rows(value: Tensor, rows: Tensor, new: Tensor) -> Tensor:
     return _namespace.get().scatter_update(value, rows[:, None], new)
 
 
+def once(value: Tensor) -> Tensor:
+    """`value`, which XLA computes once: a small table would else be computed anew for each pixel that it is used for.
+
+    It fuses what makes the table into what uses it, unless something stands between that cannot be fused.
+    """
+    if is_torch(value) or in_tensorflow_graph() or value.shape[0] == 0:
+        return value
+    return replace_rows(value, _namespace.get().zeros((1,), "int32"), value[:1])
+
+
 def is_torch(value: Any) -> bool:
     """Whether `value` is a tensor of torch, whose operations run one by one."""
     return hasattr(value, "index_select")

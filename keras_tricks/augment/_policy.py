@@ -37,7 +37,8 @@ class PolicyAugmentation(ColorAugmentation):
 
     def slots(self, operations: Sequence[Tensor], amounts: Sequence[Tensor], shape: tuple[Any, ...]) -> Params:
         """The hooks' params: for each slot the number of an operation and its amount for each image, (batch,)."""
-        return {"operations": list(operations), "amounts": list(amounts), "height": shape[1], "width": shape[2]}
+        drawn = {"operations": list(map(ops.once, operations)), "amounts": list(map(ops.once, amounts))}
+        return drawn | {"height": shape[1], "width": shape[2]}
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """The operation that changes nothing."""

@@ -57,12 +57,12 @@ def bilinear(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
     count, height, width, channels = ops.shape(images)
     left, right, share_right = _neighbours(x, width)
     top, bottom, share_bottom = _neighbours(y, height)
-    pixels = ops.reshape(images, (count * height * width, channels))
+    pixels = ops.cast(ops.reshape(images, (count * height * width, channels)), "float32")
     first = ops.arange(count, dtype="int32")[:, None, None] * (height * width)
     upper, lower = first + top * width, first + bottom * width
 
     def line(row: Tensor) -> Tensor:
-        start, end = (ops.cast(ops.take(pixels, row + column, axis=0), "float32") for column in (left, right))
+        start, end = ops.take(pixels, row + left, axis=0), ops.take(pixels, row + right, axis=0)
         return start + (end - start) * share_right[..., None]
 
     above, below = line(upper), line(lower)

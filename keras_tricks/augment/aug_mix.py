@@ -54,7 +54,8 @@ class AugMix(PolicyAugmentation):
 
     Input shape: images `(batch, height, width, 1 or 3)`, and what belongs to them but masks and boxes, which a blend of
         places does not have.
-    Output shape: `(splits * batch, height, width, channels)`, in the dtype given; pixels are whole levels of 256.
+    Output shape: `(splits * batch, height, width, channels)`, in the dtype given; pixels are whole levels of 256. One
+        image without a batch stays one, blended.
 
     Raises:
         ValueError: for an argument out of its range; at the first call for images of another number of channels, or
@@ -107,22 +108,44 @@ class AugMix(PolicyAugmentation):
         ]
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
-        """For each version of the image and each chain its slots, and the weights of the blend."""
-        versions = max(self.splits - 1, 1)
-        keys = random.split(seed, versions)
-        return {"versions": [self._sample_version(shape, key) for key in keys]}
+        """The slots of all chains, of one version after another, and the weights of the blends, versions first."""
+        count, versions = shape[0], max(self.splits - 1, 1)
+        chain_key, keep_key, weight_key = random.split(seed, 3)
+        draws = random.uniform(chain_key, (versions * self.width * count, 1 + 3 * LONGEST))
+        length = 1.0 + ops.floor(draws[:, 0] * LONGEST)
+        operations, drawn_amounts = [], []
+        for slot in range(self.depth or LONGEST):
+            own, strength, sign = (draws[:, 1 + 3 * slot + part] for part in range(3))
+            operation = drawn_operations(self.operations, own)
+            if self.depth is None:
+                operation = ops.where(length > slot, operation, ops.zeros_like(operation))
+            strength = (LEAST + (self.severity - LEAST) * strength) * (1 / STRONGEST)
+            amount = amounts(AMOUNTS, operation, strength, sign < 0.5)
+            operations.append(operation)
+            drawn_amounts.append(ops.where(operation == NUMBERS["Posterize"], -ops.floor(-amount), amount))
+        keep, _ = random.beta(keep_key, (versions, count), self.alpha, self.alpha)
+        weights = self._weights(weight_key, (versions, count))
+        return self.slots(operations, drawn_amounts, shape) | {"weights": weights, "keep": keep}
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """A blend in which the image itself is all."""
-        versions = [
-            version | {"keep": version["keep"] * ops.cast(touched, "float32")} for version in params["versions"]
-        ]
-        return params | {"versions": versions}
+        return params | {"keep": params["keep"] * ops.cast(touched, "float32")}
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The blended levels, all versions one after another."""
-        changed = [self._blend(levels, version) for version in params["versions"]]
-        return ops.concatenate([levels, *changed], axis=0) if self.splits > 1 else changed[0]
+        count, *size = ops.shape(levels)
+        versions = max(self.splits - 1, 1)
+        # All chains are one batch: a graph of one chain, not of as many as there are.
+        chains = super().change_levels(ops.concatenate([levels] * (versions * self.width), axis=0), params)
+        chains = ops.cast(ops.reshape(chains, (versions, self.width, count, *size)), "float32")
+        image = ops.cast(levels, "float32")[None]
+        blended = sum(
+            params["weights"][:, chain][..., None, None, None] * chains[:, chain] for chain in range(self.width)
+        )
+        mixed = image + params["keep"][..., None, None, None] * (blended - image)
+        mixed = ops.cast(ops.clip(ops.floor(mixed + (0.5 + 2.0**-10)), 0.0, 255.0), "uint8")
+        mixed = ops.reshape(mixed, (versions * count, *size))
+        return ops.concatenate([levels, mixed], axis=0) if self.splits > 1 else mixed
 
     def transform(self, batch: Batch, params: Params) -> Batch:
         """The images blended; everything else as often as they are."""
@@ -135,49 +158,14 @@ class AugMix(PolicyAugmentation):
         repeated = {name: map_arrays(self._repeat, part) for name, part in batch.items() if name != "images"}
         return {name: changed[name] if name == "images" else repeated[name] for name in batch}
 
-    def _sample_version(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
-        chain_key, weight_key, keep_key = random.split(seed, 3)
-        draws = random.uniform(chain_key, (shape[0], self.width, 1 + 3 * LONGEST))
-        length = 1.0 + ops.floor(draws[:, :, 0] * LONGEST)
-        chains = []
-        for chain in range(self.width):
-            operations, drawn_amounts = [], []
-            for slot in range(len(self.chances())):
-                own, strength, sign = (draws[:, chain, 1 + 3 * slot + part] for part in range(3))
-                operation = drawn_operations(self.operations, own)
-                if self.depth is None:
-                    operation = ops.where(length[:, chain] > slot, operation, ops.zeros_like(operation))
-                strength = (LEAST + (self.severity - LEAST) * strength) * (1 / STRONGEST)
-                amount = amounts(AMOUNTS, operation, strength, sign < 0.5)
-                operations.append(operation)
-                drawn_amounts.append(ops.where(operation == NUMBERS["Posterize"], -ops.floor(-amount), amount))
-            chains.append(self.slots(operations, drawn_amounts, shape))
-        keep, _ = random.beta(keep_key, (shape[0],), self.alpha, self.alpha)
-        return {"chains": chains, "weights": self._weights(weight_key, shape[0]), "keep": keep}
-
-    def _weights(self, key: Tensor, count: Any) -> Tensor:
-        """Dirichlet(alpha, ..., alpha), (batch, width): a stick broken at draws from Beta laws."""
-        weights, rest = [], None
-        for chain, part_key in enumerate(random.split(key, self.width)):
-            others = self.width - 1 - chain
-            if others == 0:
-                weights.append(rest if rest is not None else 1.0 + 0.0 * random.uniform(part_key, (count,)))
-                continue
-            part, left = random.beta(part_key, (count,), self.alpha, self.alpha * others)
-            weights.append(part if rest is None else rest * part)
-            rest = left if rest is None else rest * left
-        return ops.stack(weights, axis=-1)
-
-    def _blend(self, levels: Tensor, version: Params) -> Tensor:
-        image = ops.cast(levels, "float32")
-        blended = None
-        for chain, params in enumerate(version["chains"]):
-            part = ops.cast(super().change_levels(levels, params), "float32")
-            part = version["weights"][:, chain][:, None, None, None] * part
-            blended = part if blended is None else blended + part
-        keep = version["keep"][:, None, None, None]
-        mixed = image + keep * (blended - image)
-        return ops.cast(ops.clip(ops.round(mixed), 0.0, 255.0), "uint8")
+    def _weights(self, key: Tensor, size: tuple[Any, Any]) -> Tensor:
+        """Dirichlet(alpha, ..., alpha), (versions, width, batch): a stick broken at draws from Beta laws."""
+        weights, rest = [], ops.zeros(size, "float32") + 1.0
+        for others, part_key in zip(range(self.width - 1, 0, -1), random.split(key, self.width), strict=False):
+            part, left = random.beta(part_key, size, self.alpha, self.alpha * others)
+            weights.append(rest * part)
+            rest = rest * left
+        return ops.stack([*weights, rest], axis=1)
 
     def _repeat(self, part: Any) -> Any:
         return part if not getattr(part, "shape", ()) else ops.concatenate([part] * self.splits, axis=0)

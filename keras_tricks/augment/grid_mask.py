@@ -79,7 +79,8 @@ def _covered(size: Any, offset: Tensor, unit: Tensor, kept: Tensor) -> Tensor:
     lines = ops.cast(ops.arange(size, dtype="int32"), "float32")[None, None, :] + offset[:, :, None]
     # In the middle of a line rounding does no harm. An integer remainder, which is exact, is several times slower.
     places = (lines + 0.5) * (1.0 / unit)
-    return (places - ops.floor(places)) * unit >= kept
+    covered = (places - ops.floor(places)) * unit >= kept
+    return ops.once(ops.cast(covered, "int32")) > 0
 
 
 def _minimum(height: Any, width: Any) -> Tensor:

@@ -13,7 +13,7 @@ from tests.running import to_numpy
 
 class TestAugMix(AugmentationContract):
     cls = kt.augment.AugMix
-    arguments = {"severity": 8}
+    arguments = {"severity": 8, "width": 2, "depth": 1}
     takes_places = False
     channels = (1, 3)
     bad_arguments = [
@@ -43,33 +43,34 @@ class TestAugMix(AugmentationContract):
         images = np.repeat(photographs(48, 64), 4, axis=0)
         layer = kt.augment.AugMix(seed=3)
         params = layer.sample(images.shape, layer.stream_key(0))
-        [version] = params["versions"]
         mixture = 0.0
-        for chain, slots in enumerate(version["chains"]):
-            step = ops.convert_to_tensor(images)
+        for chain in range(3):
+            own = {
+                name: [part[chain * 8 : chain * 8 + 8] for part in params[name]] for name in ("operations", "amounts")
+            }
             single = kt.augment.RandAugment(3, operation_rate=1.0)
-            step = single.transform_images(step, slots)
-            mixture = mixture + to_numpy(version["weights"])[:, chain, None, None, None] * to_numpy(step)
-        keep = to_numpy(version["keep"])[:, None, None, None]
+            version = single.transform_images(ops.convert_to_tensor(images), params | own)
+            mixture = mixture + to_numpy(params["weights"])[0, chain, :, None, None, None] * to_numpy(version)
+        keep = to_numpy(params["keep"])[0, :, None, None, None]
         expected = (1 - keep) * images + keep * mixture
         np.testing.assert_allclose(to_numpy(layer(images)), expected, atol=0.51)
 
     def test_the_weights_follow_dirichlets_law_and_the_share_betas(self):
         layer = kt.augment.AugMix(alpha=0.7)
-        [version] = layer.sample((50_000, 8, 8, 3), random.key((1, 0), (1, 2)))["versions"]
-        weights = to_numpy(version["weights"]).astype("float64")
+        params = layer.sample((50_000, 8, 8, 3), random.key((1, 0), (1, 2)))
+        weights = to_numpy(params["weights"])[0].T.astype("float64")
         np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
         for weight in weights.T:
             assert stats.kstest(weight, stats.beta(0.7, 1.4).cdf).pvalue > 1e-3
-        assert stats.kstest(to_numpy(version["keep"]), stats.beta(0.7, 0.7).cdf).pvalue > 1e-3
+        assert stats.kstest(to_numpy(params["keep"])[0], stats.beta(0.7, 0.7).cdf).pvalue > 1e-3
         # Parts of a Dirichlet draw are correlated by -1 / (width - 1).
         np.testing.assert_allclose(np.corrcoef(weights.T)[np.triu_indices(3, 1)], -0.5, atol=0.02)
 
     def test_chains_have_one_to_three_operations_of_uniform_strength(self):
         layer = kt.augment.AugMix(severity=4)
-        [version] = layer.sample((60_000, 8, 8, 3), random.key((1, 0), (1, 2)))["versions"]
-        operations = np.stack([to_numpy(part) for part in version["chains"][0]["operations"]], -1)
-        amounts = np.stack([to_numpy(part) for part in version["chains"][0]["amounts"]], -1)
+        params = layer.sample((20_000, 8, 8, 3), random.key((1, 0), (1, 2)))
+        operations = np.stack([to_numpy(part) for part in params["operations"]], -1)
+        amounts = np.stack([to_numpy(part) for part in params["amounts"]], -1)
         lengths = (operations > 0).sum(1)
         assert stats.chisquare(np.bincount(lengths, minlength=4)[1:]).pvalue > 1e-3
         assert ((operations > 0) == (np.arange(3) < lengths[:, None])).all()
@@ -82,14 +83,14 @@ class TestAugMix(AugmentationContract):
 
     def test_a_fixed_depth_and_all_operations_are_options(self):
         layer = kt.augment.AugMix(depth=2, width=1, all_operations=True)
-        [version] = layer.sample((5000, 8, 8, 3), random.key((1, 0), (1, 2)))["versions"]
-        operations = np.stack([to_numpy(part) for part in version["chains"][0]["operations"]], -1)
+        params = layer.sample((5000, 8, 8, 3), random.key((1, 0), (1, 2)))
+        operations = np.stack([to_numpy(part) for part in params["operations"]], -1)
         assert operations.shape == (5000, 2)
         assert len(np.unique(operations)) == 13
 
     def test_splits_are_the_images_as_they_were_and_two_versions(self):
         images, labels = make_images(), make_labels()
-        layer = self.make(splits=3)
+        layer = self.make(splits=3, width=3, depth=None)
         views, repeated = layer((images, labels))
         views = to_numpy(views)
         np.testing.assert_array_equal(views[:8], images)

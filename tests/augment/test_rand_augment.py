@@ -18,7 +18,7 @@ def draw(layer, count=100_000):
 
 class TestRandAugment(PolicyContract):
     cls = kt.augment.RandAugment
-    arguments = {"operation_rate": 1.0}
+    arguments = {"operations": 1, "operation_rate": 1.0}
     box_arguments = {"magnitude": 3}
     box_tolerance = 1.6
     bad_arguments = [
