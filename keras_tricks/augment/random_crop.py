@@ -118,7 +118,7 @@ class RandomCrop(BatchAugmentation):
         windows = ops.take(ops.reshape(images, (count * height * width, channels)), places, axis=0)
         # Where sizes are not known before, an image may be smaller than the window.
         fits = self.padding == 0 and isinstance(height, int) and isinstance(width, int)
-        if fill == "reflect" or fits:
+        if isinstance(fill, str) or fits:
             return windows
         if "uint8" in str(windows.dtype) and not 0 <= fill <= 255:
             raise ValueError(f"`fill` must be a level of 0 to 255 for uint8 images. Received: fill={fill!r}")
