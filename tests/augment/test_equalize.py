@@ -5,7 +5,7 @@ from PIL import Image, ImageOps
 import keras_tricks as kt
 from tests.augment.photographs import photographs
 from tests.contracts import augmentation
-from tests.contracts.augmentation import AugmentationContract
+from tests.contracts.augmentation import AugmentationContract, make_images
 from tests.running import to_numpy
 
 
@@ -27,3 +27,11 @@ class TestEqualize(AugmentationContract):
     def test_a_flat_image_stays_as_it_is(self):
         images = np.full((2, 8, 8, 3), 77, "uint8")
         np.testing.assert_array_equal(to_numpy(kt.augment.Equalize()(images)), images)
+
+    @pytest.mark.parametrize("wrong", [-3.0, 300.0, float("nan")])
+    def test_what_is_no_level_counts_as_the_nearest_one_and_harms_no_other_image(self, wrong):
+        images = make_images(count=4).astype("float32")
+        images[-1, 0, 0, -1] = wrong
+        equalized = to_numpy(kt.augment.Equalize()(images))
+        images[-1, 0, 0, -1] = 255 if wrong > 0 else 0
+        np.testing.assert_array_equal(equalized, to_numpy(kt.augment.Equalize()(images)))
