@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from keras_tricks.augment._operations import AFFINE, NAMES
 from tests.augment.boxes import assert_boxes_hold_the_paint, assert_masks_fit_the_paint, painted
 from tests.contracts.augmentation import AugmentationContract
-from tests.running import to_numpy
+from tests.running import BACKEND, compiled, first_call, to_numpy
 
 FILL = (128,) * 3
 
@@ -22,7 +22,7 @@ class PolicyContract(AugmentationContract):
     def test_masks_and_boxes_go_where_the_pixels_go(self):
         layer, batch = self.make(fill=0, **self.box_arguments), painted(64)
         params = layer.sample(batch["images"].shape, layer.stream_key(0))
-        moved = layer(batch)
+        moved = first_call(layer, batch)
         # The upright box around a sheared one, clipped, may be wider than what is left of it.
         assert_boxes_hold_the_paint(moved, self.box_tolerance)
         places = [all(name in (*AFFINE, "Identity") for name, _ in slots) for slots in drawn(params)]
@@ -80,9 +80,16 @@ def drawn(params: dict[str, Any]) -> list[list[tuple[str, float]]]:
     ]
 
 
+def transformed(layer: Any, images: Any, params: dict[str, Any]) -> Any:
+    """The images after `transform_images`: on JAX as one function, each operation would be compiled else."""
+    if BACKEND == "jax":
+        return compiled(lambda images: layer.transform_images(images, params), images)
+    return layer.transform_images(ops.convert_to_tensor(images), params)
+
+
 def assert_one_slot_is_pillows(layer: Any, images: np.ndarray, params: dict[str, Any]) -> set[str]:
     """To two levels, but for the few pixels at a border of which Pillow thinks otherwise; the operations met."""
-    changed = to_numpy(layer.transform_images(ops.convert_to_tensor(images), params)).astype("float64")
+    changed = to_numpy(transformed(layer, images, params)).astype("float64")
     for image, result, [(name, amount)] in zip(images, changed, drawn(params), strict=True):
         wrong = np.abs(result - np.asarray(by_pillow(Image.fromarray(image), name, amount))).max(-1)
         assert (wrong > 2).mean() < 4e-3, (name, amount, (wrong > 2).mean())
@@ -94,10 +101,9 @@ def assert_slots_follow_one_another(layer: Any, single: Any, images: np.ndarray,
 
     Two affine maps in a row are one resampling here, and are held to Pillow's by the product of their matrices.
     """
-    tensor = ops.convert_to_tensor(images)
-    changed, step = to_numpy(layer.transform_images(tensor, params)), tensor
+    changed, step = to_numpy(transformed(layer, images, params)), images
     for operation, amount in zip(params["operations"], params["amounts"], strict=True):
-        step = single.transform_images(step, params | {"operations": [operation], "amounts": [amount]})
+        step = transformed(single, step, params | {"operations": [operation], "amounts": [amount]})
     height, width = images.shape[1:3]
     alone = together = 0
     for image, result, expected, slots in zip(images, changed, to_numpy(step), drawn(params), strict=True):

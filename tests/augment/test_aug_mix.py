@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
-from keras import ops
 from scipy import stats
 
 import keras_tricks as kt
 from keras_tricks._core import random
 from keras_tricks.augment._operations import NAMES
 from tests.augment.photographs import photographs
+from tests.augment.policies import transformed
 from tests.contracts.augmentation import AugmentationContract, make_images, make_labels
-from tests.running import to_numpy
+from tests.running import first_call, to_numpy
 
 
 class TestAugMix(AugmentationContract):
@@ -49,11 +49,11 @@ class TestAugMix(AugmentationContract):
                 name: [part[chain * 8 : chain * 8 + 8] for part in params[name]] for name in ("operations", "amounts")
             }
             single = kt.augment.RandAugment(3, operation_rate=1.0)
-            version = single.transform_images(ops.convert_to_tensor(images), params | own)
+            version = transformed(single, images, params | own)
             mixture = mixture + to_numpy(params["weights"])[0, chain, :, None, None, None] * to_numpy(version)
         keep = to_numpy(params["keep"])[0, :, None, None, None]
         expected = (1 - keep) * images + keep * mixture
-        np.testing.assert_allclose(to_numpy(layer(images)), expected, atol=0.51)
+        np.testing.assert_allclose(to_numpy(first_call(layer, images)), expected, atol=0.51)
 
     def test_the_weights_follow_dirichlets_law_and_the_share_betas(self):
         layer = kt.augment.AugMix(alpha=0.7)
@@ -91,7 +91,7 @@ class TestAugMix(AugmentationContract):
     def test_splits_are_the_images_as_they_were_and_two_versions(self):
         images, labels = make_images(), make_labels()
         layer = self.make(splits=3, width=3, depth=None)
-        views, repeated = layer((images, labels))
+        views, repeated = first_call(layer, (images, labels))
         views = to_numpy(views)
         np.testing.assert_array_equal(views[:8], images)
         assert (views[8:16] != views[16:]).any((1, 2, 3)).sum() >= 6
