@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_tricks._core import ops
+from keras_tricks._core import checks, ops
 from keras_tricks.augment import _operations, _resampling
 from keras_tricks.augment._base import Boxes, Params, Tensor
 from keras_tricks.augment._color import LEVELS, ColorAugmentation
@@ -30,6 +30,8 @@ class PolicyAugmentation(ColorAugmentation):
     def __init__(self, fill: float | str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.fill = None if fill is None else _resampling.check_fill(fill)
+        if isinstance(self.fill, (int, float)) and not self.value_range[0] <= self.fill <= self.value_range[1]:
+            raise checks.fail("fill", f"in value_range={self.value_range}, between which levels are", fill)
 
     def chances(self) -> Sequence[Mapping[str, float]]:
         """For each slot the probability of each operation."""

@@ -14,7 +14,11 @@ class TestTrivialAugment(PolicyContract):
     arguments = {}
     box_arguments = {"rate": 0.5}
     box_tolerance = 2.0
-    bad_arguments = [({"fill": "mirror"}, "`fill`.*Received: fill='mirror'")]
+    bad_arguments = [
+        ({"fill": "mirror"}, "`fill`.*Received: fill='mirror'"),
+        ({"fill": -20}, r"`fill` must be in value_range=\(0.0, 255.0\).*Received: fill=-20"),
+        ({"fill": 2, "value_range": (0, 1)}, "`fill`.*Received: fill=2"),
+    ]
 
     def test_each_of_the_fourteen_operations_is_pillows(self):
         layer = kt.augment.TrivialAugment(seed=3)
