@@ -37,6 +37,26 @@ CONTENDERS: dict[str, Callable[[], keras.Model]] = {
         small_cnn(),
         [kt.augment.RandomFlip(), kt.augment.RandomCrop(padding=4), kt.augment.CutMix(num_classes=CLASSES)],
     ),
+    "Trainer, flip + crop + color + erasing + mixup": lambda: kt.Trainer(
+        small_cnn(),
+        [
+            kt.augment.RandomFlip(),
+            kt.augment.RandomCrop(padding=4),
+            kt.augment.ColorJitter(0.4, 0.4, 0.4),
+            kt.augment.RandomErasing(rate=0.25),
+            kt.augment.MixUp(0.8, num_classes=CLASSES),
+        ],
+    ),
+    "Trainer, flip + resized crop + RandAugment(2, 9) + erasing + mixup or cutmix": lambda: kt.Trainer(
+        small_cnn(),
+        [
+            kt.augment.RandomFlip(),
+            kt.augment.RandomResizedCrop(32),
+            kt.augment.RandAugment(2, 9),
+            kt.augment.RandomErasing(rate=0.25),
+            kt.augment.RandomChoice([kt.augment.MixUp(0.8, num_classes=CLASSES), kt.augment.CutMix()]),
+        ],
+    ),
 }
 
 
