@@ -64,8 +64,7 @@ class AugMix(PolicyAugmentation):
 
     Example:
         ```python
-        assert kt.augment.AugMix(seed=1)(images).shape == images.shape
-        clean_and_two, repeated = kt.augment.AugMix(splits=3, seed=1)((images, labels))
+        clean_and_two, repeated = kt.augment.AugMix(splits=3, depth=1, seed=1)((images, labels))
         assert clean_and_two.shape == (24, 32, 32, 3)
         ```
 
