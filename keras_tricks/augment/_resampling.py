@@ -10,6 +10,7 @@ from keras_tricks._core import checks, ops
 Tensor = Any
 
 FILLS = ("reflect", "edge")
+HAIR = 2.0**-10  # of a pixel: more than float32 errs by in images of thousands of pixels
 CUBIC = -0.5  # Pillow's; the parameter of Keys' kernel for which it is exact on parabolas
 
 
@@ -184,7 +185,8 @@ def _clamp(places: Tensor, size: Any) -> Tensor:
 
 
 def _on_a_pixel(places: Tensor, size: Any) -> Tensor:
-    return ops.logical_and(places >= -0.5, places < ops.number(size) - 0.5)
+    # A hair further out and in: a place exactly on the border is on the same side of it for every backend.
+    return ops.logical_and(places >= -0.5 - HAIR, places < ops.number(size) - 0.5 - HAIR)
 
 
 def _centres(count: Any) -> Tensor:

@@ -59,8 +59,6 @@ class AugmentationContract:
     own_units = False
     # How far, in levels, images of other value ranges may be away: rounding.
     value_range_tolerance = 0.05
-    # By what share the mean of a compiled step's images may differ from the eager one's: rounding.
-    mean_tolerance = 1e-4
     # Whether masks and boxes are taken at all.
     takes_places = True
     # For the members that move pixels: what to change in `arguments` for images of 48x64, of which they should leave
@@ -326,7 +324,7 @@ class AugmentationContract:
         trainer.fit(images, labels, batch_size=COUNT, shuffle=False, verbose=0)
         trainer.save_weights(path)
         trainer.fit(images, labels, batch_size=COUNT, shuffle=False, epochs=2, verbose=0)
-        np.testing.assert_allclose(seen, eager, rtol=self.mean_tolerance)
+        np.testing.assert_allclose(seen, eager, rtol=1e-4)
         seen_again = []
         trainer = self._trainer(seen_again)
         trainer.load_weights(path)
