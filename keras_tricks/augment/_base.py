@@ -143,6 +143,11 @@ class BatchAugmentation(RandomLayer):
         """Height and width of the images that come out."""
         return height, width
 
+    @property
+    def computes_pixels(self) -> bool:
+        """Whether a new pixel costs more than to copy an old one or to replace it by a constant."""
+        return not self.keeps_dtype
+
     def check_labels(self, labels: Tensor) -> None:
         """Raises if labels whose values are known are not what the trick can use."""
 

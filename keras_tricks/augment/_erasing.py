@@ -32,6 +32,11 @@ class ErasingAugmentation(BatchAugmentation):
             raise checks.fail("fill", f"{', '.join(map(repr, FILLS))}, a number or a colour (red, green, blue)", fill)
         self.fill = tuple(fill) if isinstance(fill, list) else fill
 
+    @property
+    def computes_pixels(self) -> bool:
+        """Noise, not colours."""
+        return self.fill in ("pixel", "normal")
+
     def draw_filling(self, shape: tuple[Any, ...], seed: Tensor, boxes: int = 1) -> Params:
         """What is random about the contents of the boxes."""
         count, height, width, channels = shape

@@ -28,12 +28,17 @@ class CompositeAugmentation(BatchAugmentation):
         """The augmentations that this one is made of."""
         raise NotImplementedError(f"{type(self).__name__} must write `members`")
 
+    @property
+    def computes_pixels(self) -> bool:
+        """Whether any of the members does."""
+        return any(layer.computes_pixels for layer in self.members)
+
     def checked_members(self, argument: str, layers: Iterable[BatchAugmentation]) -> list[BatchAugmentation]:
         """`layers` as a list, if all of them are augmentations of the same forms as this one."""
         members = list(layers)
         for layer in members:
             if not isinstance(layer, BatchAugmentation):
-                raise checks.fail(argument, "a list of keras_tricks.augment layers", layer)
+                raise checks.fail(argument, "made of keras_tricks.augment layers", layer)
             for name in ("data_format", "bounding_box_format"):
                 wanted, own = getattr(self, name), getattr(layer, name)
                 if own != wanted:

@@ -33,6 +33,11 @@ class PolicyAugmentation(ColorAugmentation):
         if isinstance(self.fill, (int, float)) and not self.value_range[0] <= self.fill <= self.value_range[1]:
             raise checks.fail("fill", f"in value_range={self.value_range}, between which levels are", fill)
 
+    @property
+    def computes_pixels(self) -> bool:
+        """Always, in levels of 8 bits."""
+        return True
+
     def chances(self) -> Sequence[Mapping[str, float]]:
         """For each slot the probability of each operation."""
         raise NotImplementedError(f"{type(self).__name__} must write `chances`")
@@ -54,7 +59,7 @@ class PolicyAugmentation(ColorAugmentation):
         if "uint8" in str(images.dtype):
             return self.change_levels(images, params)
         levels = ops.clip(ops.round(self.to_levels(ops.cast(images, "float32"))), 0.0, LEVELS)
-        changed = self.change_levels(ops.cast(levels, "uint8"), params)
+        changed = self.change_levels(ops.once(ops.cast(levels, "uint8")), params)
         return ops.cast(self.from_levels(ops.cast(changed, "float32")), images.dtype)
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:

@@ -16,7 +16,7 @@ CUBIC = -0.5  # Pillow's; the parameter of Keys' kernel for which it is exact on
 
 def check_fill(fill: Any) -> float | str:
     """What is seen outside the image: a number, "reflect" or "edge"."""
-    if fill not in FILLS and not checks.is_number(fill):
+    if not checks.is_number(fill) and not (isinstance(fill, str) and fill in FILLS):
         raise checks.fail("fill", 'a number, "reflect" or "edge"', fill)
     return fill
 

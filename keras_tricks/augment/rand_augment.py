@@ -124,6 +124,8 @@ class RandAugment(PolicyAugmentation):
             if match is None or match[1] not in names:
                 raise checks.fail("text", f'"rand" and parts of {", ".join(names)} with numbers, joined by "-"', text)
             value = float(match[2])
+            if match[1] in ("n", "inc") and not value.is_integer():
+                raise checks.fail("text", f'a string with a whole number after "{match[1]}"', text)
             arguments[names[match[1]]] = {"n": int, "inc": bool}.get(match[1], float)(value)
         if head != "rand":
             raise checks.fail("text", '"rand-...", as in "rand-m9-n2-mstd0.5-inc1-p0.5"', text)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from keras_tricks._core import chain
 from keras_tricks.augment._base import Batch, BatchAugmentation, Tensor
 from keras_tricks.augment._members import CompositeAugmentation
 
@@ -52,9 +53,7 @@ class Sequence(CompositeAugmentation):
     def augment(self, batch: Batch, call: Tensor, place: str = "", seed: Tensor | None = None) -> Batch:
         """The batch after every member, in order."""
         own, inside = self.inner_stream(place, seed)
-        for position, layer in enumerate(self.layers):
-            batch = layer.augment(batch, call, f"{inside}/{position}", own)
-        return dict(batch)
+        return chain.augment_in_order(self.layers, batch, call, inside, own)
 
     def infer(self, batch: Batch) -> Batch:
         """The batch after what every member does at inference."""

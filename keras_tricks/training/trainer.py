@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_tricks._core import averaging, checks
+from keras_tricks._core import averaging, chain, checks
 from keras_tricks._core.stream import RandomLayer
 from keras_tricks.training._guard import StepGuard
 from keras_tricks.training._steps import AugmentedStep
@@ -89,8 +89,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
             )
         batch |= {"labels": y, "sample_weight": sample_weight}
         state = self.stream.next_state()
-        for position, layer in enumerate(self.augment):
-            batch = layer.augment(batch, state[1], f"/{position}", state[0])
+        batch = chain.augment_in_order(self.augment, batch, state[1], "", state[0])
         y, sample_weight = batch.pop("labels"), batch.pop("sample_weight")
         return self._model_inputs(batch, x), y, sample_weight
 
