@@ -22,7 +22,10 @@ import numpy as np
 
 Tensor = Any
 
-_namespace: contextvars.ContextVar[ModuleType] = contextvars.ContextVar("_namespace", default=keras.ops)
+_of_backend: ModuleType = (
+    importlib.import_module("keras_tricks._core._torch_ops") if keras.backend.backend() == "torch" else keras.ops
+)
+_namespace: contextvars.ContextVar[ModuleType] = contextvars.ContextVar("_namespace", default=_of_backend)
 
 
 def __getattr__(name: str) -> Any:
@@ -130,7 +133,7 @@ def is_foreign_graph_tensor(value: Any) -> bool:
 
 def in_tensorflow_graph() -> bool:
     """Whether this is within `tensorflow_graph()`."""
-    return _namespace.get() is not keras.ops
+    return _namespace.get() is not _of_backend
 
 
 @contextlib.contextmanager

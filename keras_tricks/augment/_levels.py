@@ -192,12 +192,27 @@ def look_up(levels: Tensor, tables: Tensor) -> Tensor:
 
 def sharpen(levels: Tensor, factor: Tensor) -> Tensor:
     """`blend(levels, smooth, factor)` with the 3x3 means that weigh the pixel itself five times; borders stay."""
-    if any(isinstance(size, int) and size < 3 for size in levels.shape[1:3]):
+    factor = factor[..., 0]
+    return change_inside(levels, lambda inner, around: blend(inner, around * (1 / 13), factor))
+
+
+def change_inside(levels: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """`change(inner, around)` for the pixels inside the outermost ones, which stay.
+
+    `around` is the sum over 3x3 pixels in which the middle counts five times. Both are (batch, rows, width * channels):
+    computed along long lines.
+    """
+    count, height, width, channels = ops.shape(levels)
+    if any(isinstance(size, int) and size < 3 for size in (height, width)):
         return levels
-    inner = levels[:, 1:-1, 1:-1]
-    rows = levels[:, :-2] + levels[:, 1:-1] + levels[:, 2:]
-    smooth = (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:] + 4.0 * inner) * (1 / 13)
-    return levels + ops.pad((factor - 1.0) * (inner - smooth), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    lines = ops.reshape(levels, (count, height, width * channels))
+    rows = lines[:, :-2] + lines[:, 1:-1] + lines[:, 2:]
+    inner = lines[:, 1:-1, channels:-channels]
+    around = rows[:, :, : -2 * channels] + rows[:, :, channels:-channels] + rows[:, :, 2 * channels :] + 4 * inner
+    inner = change(inner, around)
+    middle = ops.concatenate([lines[:, 1:-1, :channels], inner, lines[:, 1:-1, -channels:]], axis=2)
+    changed = ops.concatenate([lines[:, :1], middle, lines[:, -1:]], axis=1)
+    return ops.reshape(changed, (count, height, width, channels))
 
 
 def over_pixels(reduce: Callable[..., Tensor], levels: Tensor) -> Tensor:
@@ -209,6 +224,8 @@ def over_pixels(reduce: Callable[..., Tensor], levels: Tensor) -> Tensor:
 
 def _bins(levels: Tensor) -> Tensor:
     """The place of each pixel's level among the levels of all images and channels."""
-    count, _, _, channels = ops.shape(levels)
-    first = ops.arange(count * channels, dtype="int32") * LEVEL_COUNT
-    return ops.cast(levels, "int32") + ops.reshape(first, (count, 1, 1, channels))
+    count, height, width, channels = ops.shape(levels)
+    first = ops.reshape(ops.arange(count * channels, dtype="int32") * LEVEL_COUNT, (count, 1, channels))
+    first = ops.reshape(ops.broadcast_to(first, (count, width, channels)), (count, 1, width * channels))
+    lines = ops.cast(ops.reshape(levels, (count, height, width * channels)), "int32")
+    return ops.reshape(lines + first, (count, height, width, channels))

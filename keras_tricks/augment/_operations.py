@@ -83,19 +83,12 @@ def change_colors(images: Tensor, operation: Tensor, amount: Tensor, chances: Ma
     """
     count, _, _, channels = ops.shape(images)
     tables = _plain_tables(operation, amount)
-    needed = is_one_of(operation, NEED_HISTOGRAMS)
-    rows = _subset.rows(needed, _subset.room(count, chance_of(chances, NEED_HISTOGRAMS)))
-    if chance_of(chances, NEED_HISTOGRAMS) > 0:
-        tables = ops.broadcast_to(tables, (count, channels, 256))
-        own = _tables_of_histograms(*(_subset.take(part, rows) for part in (images, operation, amount)))
-        tables = _subset.put(tables, rows, own, needed)
-    images = _levels.look_up(images, ops.broadcast_to(tables, (count, channels, 256)))
-    if chance_of(chances, BLENDS) == 0:
-        return images
-    needed = is_one_of(operation, BLENDS)
-    rows = _subset.rows(needed, _subset.room(count, chance_of(chances, BLENDS)))
-    blended = _blends(*(_subset.take(part, rows) for part in (images, operation, amount)))
-    return _subset.put(images, rows, blended, needed)
+    tables = ops.broadcast_to(tables, (count, channels, 256))
+    needed, chance = is_one_of(operation, NEED_HISTOGRAMS), chance_of(chances, NEED_HISTOGRAMS)
+    tables = _subset.change(tables, needed, chance, _tables_of_histograms, images, operation, amount)
+    images = _levels.look_up(images, tables)
+    needed, chance = is_one_of(operation, BLENDS), chance_of(chances, BLENDS)
+    return _subset.change(images, needed, chance, _blends, images, operation, amount)
 
 
 def affine_map(operation: Tensor, amount: Tensor, height: Any, width: Any) -> Affine:
@@ -132,16 +125,16 @@ def compose(second: Affine, first: Affine) -> Affine:
 
 def move(images: Tensor, affine: Affine, moved: Tensor, chance: float, fill: float | str) -> Tensor:
     """Each uint8 image after its affine map, where it is `moved`, (batch,) bool, which happens with `chance`."""
-    count, height, width, _ = ops.shape(images)
-    rows = _subset.rows(moved, _subset.room(count, chance))
-    part = _subset.take(images, rows)
-    matrix, translation = (_subset.take(entry, rows) for entry in affine)
-    x, y = source_points(*_resampling.from_centre(height, width), (matrix, translation))
-    seen = _resampling.resample(
-        part, x + 0.5 * ops.number(width - 1), y + 0.5 * ops.number(height - 1), fill, "bilinear"
-    )
-    # A hair above: where a level falls between two exactly, all backends round up, whatever their last digit says.
-    return _subset.put(images, rows, ops.cast(ops.floor(seen + (0.5 + 2.0**-10)), "uint8"), moved)
+
+    def resampled(images: Tensor, matrix: Tensor, translation: Tensor) -> Tensor:
+        _, height, width, _ = ops.shape(images)
+        x, y = source_points(*_resampling.from_centre(height, width), (matrix, translation))
+        x, y = x + 0.5 * ops.number(width - 1), y + 0.5 * ops.number(height - 1)
+        seen = _resampling.resample(images, x, y, fill, "bilinear")
+        # A hair above: where a level falls between two exactly, all backends round up, whatever their last digit says.
+        return ops.cast(ops.floor(seen + (0.5 + 2.0**-10)), "uint8")
+
+    return _subset.change(images, moved, chance, resampled, images, *affine)
 
 
 def _plain_tables(operation: Tensor, amount: Tensor) -> Tensor:
@@ -192,22 +185,16 @@ def _mean_gray(counts: Tensor) -> Tensor:
 def _blends(images: Tensor, operation: Tensor, amount: Tensor) -> Tensor:
     """Color: away from the gray image. Sharpness: away from the smoothed image; the border stays."""
     levels = ops.cast(images, "int32")
-    operation, factor = operation[:, None, None, None], _factor(amount)[:, None, None, None]
+    factor = per_image(_factor(amount))
     gray = levels
     if levels.shape[-1] == 3:
-        parts = [share * levels[..., channel : channel + 1] for channel, share in enumerate(GRAY_PARTS)]
+        parts = [share * levels[..., channel] for channel, share in enumerate(GRAY_PARTS)]
         gray = ops.right_shift(parts[0] + parts[1] + parts[2] + 32768, 16)
-    blended = _blend(levels, gray + levels * 0, factor)
-    if not any(isinstance(size, int) and size < 3 for size in levels.shape[1:3]):
-        rows = levels[:, :-2] + levels[:, 1:-1] + levels[:, 2:]
-        inner = levels[:, 1:-1, 1:-1]
-        around = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:] + 4 * inner
-        change = _blend(inner, (2 * around + 13) // 26, factor) - inner
-        sharpened = levels + ops.pad(change, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        blended = ops.where(operation == NUMBERS["Sharpness"], sharpened, blended)
-    else:
-        blended = ops.where(operation == NUMBERS["Sharpness"], levels, blended)
-    return ops.cast(blended, "uint8")
+        gray = _levels.join([gray, gray, gray])
+    blended = _blend(levels, gray, factor[..., None])
+    sharpened = _levels.change_inside(levels, lambda inner, around: _blend(inner, (2 * around + 13) // 26, factor))
+    is_sharpness = operation[:, None, None, None] == NUMBERS["Sharpness"]
+    return ops.cast(ops.where(is_sharpness, sharpened, blended), "uint8")
 
 
 def _factor(amount: Tensor) -> Tensor:

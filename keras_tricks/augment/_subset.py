@@ -1,11 +1,13 @@
 """Work on some images of a batch only, where shapes must be known before it is known which.
 
 Room is made for so many images that with their chance to be drawn they do not fit once in a thousand million batches;
-those that do not fit stay as they are.
+those that do not fit stay as they are. Where the host knows the values without waiting for them, on torch without an
+accelerator, it is just those that are needed, maybe none.
 """
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 from keras_tricks._core import ops
@@ -15,24 +17,19 @@ Tensor = Any
 OVERFLOW = 1e-9
 
 
-def rows(needed: Tensor, room: int | None) -> Tensor | None:
-    """The images that are `needed`, (batch,) bool, first, and others up to `room`; None for all images, in order."""
-    if room is None:
-        return None
-    place = ops.arange(needed.shape[0], dtype="int32")
-    keys = ops.where(needed, place, place + needed.shape[0])
-    return ops.cast(ops.argsort(keys)[:room], "int32")
+def change(value: Tensor, needed: Tensor, chance: float, function: Callable[..., Tensor], *parts: Tensor) -> Tensor:
+    """`value` with `function(*parts)` at the images that are `needed`, (batch,) bool, which each is with `chance`.
 
-
-def take(value: Tensor, rows: Tensor | None) -> Tensor:
-    """The entries `rows` of `value`."""
-    return value if rows is None else ops.take(value, rows, axis=0)
-
-
-def put(value: Tensor, rows: Tensor | None, new: Tensor, needed: Tensor) -> Tensor:
-    """`value` with `new` at its entries `rows`, where they are `needed`, (batch,) bool."""
-    chosen = ops.reshape(take(needed, rows), (-1,) + (1,) * (len(value.shape) - 1))
-    new = ops.where(chosen, new, take(value, rows))
+    The function gets the `parts` of those images, and perhaps of some others.
+    """
+    if chance == 0:
+        return value
+    rows = _rows(needed, room(ops.shape(value)[0], chance))
+    if rows is not None and rows.shape[0] == 0:
+        return value
+    new = function(*(_take(part, rows) for part in parts))
+    chosen = ops.reshape(_take(needed, rows), (-1,) + (1,) * (len(value.shape) - 1))
+    new = ops.where(chosen, new, _take(value, rows))
     return new if rows is None else ops.replace_rows(value, rows, new)
 
 
@@ -59,3 +56,18 @@ def _quantile(count: int, chance: float) -> int:
         if tail >= OVERFLOW:
             return number
     return 0
+
+
+def _rows(needed: Tensor, room: int | None) -> Tensor | None:
+    """The images that are `needed`, first, and others up to `room`; None for all images, in order."""
+    if ops.is_torch(needed) and needed.device.type == "cpu":
+        return ops.cast(needed.nonzero()[:, 0], "int32")
+    if room is None:
+        return None
+    place = ops.arange(needed.shape[0], dtype="int32")
+    keys = ops.where(needed, place, place + needed.shape[0])
+    return ops.cast(ops.argsort(keys)[:room], "int32")
+
+
+def _take(value: Tensor, rows: Tensor | None) -> Tensor:
+    return value if rows is None else ops.take(value, rows, axis=0)

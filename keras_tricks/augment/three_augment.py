@@ -1,5 +1,6 @@
 """ThreeAugment."""
 
+import functools
 from typing import Any, ClassVar
 
 from keras_tricks._core import checks, ops, random
@@ -69,12 +70,10 @@ class ThreeAugment(JitterAugmentation):
         """The levels after one of the three, and the jitter."""
         which = params["which"]
         gray, solarized, blurred = (which == number for number in range(3))
-        rows = _subset.rows(blurred, _subset.room(ops.shape(levels)[0], 1 / 3))
-        sigma = _subset.take(params["sigma"], rows)[:, None, None, None]
-        soft = blur(_subset.take(levels, rows), sigma, RADIUS)
         changed = ops.where(_per_pixel(gray), _levels.grayscale(levels) + 0.0 * levels, levels)
         changed = ops.where(_per_pixel(solarized), _levels.solarize(levels, THRESHOLD + 0.0 * levels), changed)
-        changed = _subset.put(changed, rows, soft, blurred)
+        sigma = _per_pixel(params["sigma"])
+        changed = _subset.change(changed, blurred, 1 / 3, functools.partial(blur, radius=RADIUS), levels, sigma)
         return super().change_levels(ops.clip(changed, 0.0, LEVELS), params)
 
 

@@ -38,7 +38,7 @@ class TestRandomChoice(MixingContract):
     arguments = {}
     bad_arguments = [
         ({"layers": []}, "`layers` must be a list of at least one augmentation"),
-        ({"layers": [keras.layers.Dense(1)]}, "`layers` must be a list of keras_tricks.augment layers"),
+        ({"layers": [keras.layers.Dense(1)]}, "`layers` must be made of keras_tricks.augment layers"),
         ({"probabilities": [0.5]}, r"`probabilities` must be 2 numbers.*Received: probabilities=\[0.5\]"),
         ({"probabilities": [1, -1]}, "`probabilities`"),
         ({"probabilities": [0, 0]}, "`probabilities`"),

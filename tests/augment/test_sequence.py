@@ -21,7 +21,7 @@ class TestSequence(MixingContract):
     cls = kt.augment.Sequence
     arguments = {}
     bad_arguments = [
-        ({"layers": [keras.layers.Dense(1)]}, "`layers` must be a list of keras_tricks.augment layers"),
+        ({"layers": [keras.layers.Dense(1)]}, "`layers` must be made of keras_tricks.augment layers"),
         ({"rate": 0.5}, "`rate` is for each member"),
         (
             {"data_format": "channels_first", "layers": [kt.augment.RandomFlip(data_format="channels_last")]},
