@@ -1,6 +1,9 @@
 """A Gaussian blur of each image, as wide as is said for it."""
 
+import functools
 from typing import Any
+
+import numpy as np
 
 from keras_tricks._core import ops
 
@@ -9,23 +12,68 @@ Tensor = Any
 
 def blur(levels: Tensor, sigma: Tensor, radius: int) -> Tensor:
     """The images, blurred along their columns and their rows by bells of `sigma` pixels, (batch, 1, 1, 1)."""
+    sigma = sigma[..., 0]
     weights = [ops.exp((-0.5 * distance * distance) / (sigma * sigma)) for distance in range(radius + 1)]
     total = weights[0] + 2.0 * sum(weights[1:])
     weights = [weight / total for weight in weights]
-    return _filter(_filter(levels, weights, 1), weights, 2)
+    return _by_products(levels, weights) if ops.is_torch(levels) else _by_sums(levels, weights)
 
 
-def _filter(levels: Tensor, weights: list[Tensor], axis: int) -> Tensor:
-    """The symmetric kernel with these `weights` from its middle outwards, along one axis."""
-    radius, size = len(weights) - 1, ops.shape(levels)[axis]
-    places = ops.arange(-radius, size + radius, dtype="int32")
-    mirrored = (size - 1) - ops.abs((size - 1) - ops.abs(places))
-    padded = ops.take(levels, ops.maximum(mirrored, ops.zeros_like(mirrored)), axis=axis)
+def _by_sums(levels: Tensor, weights: list[Tensor]) -> Tensor:
+    """Along either axis, shifted images are weighted and added up, along lines of (width * channels)."""
+    count, height, width, channels = ops.shape(levels)
+    radius = len(weights) - 1
+    rows = ops.once(ops.reshape(_mirrored(levels, radius, 1), (count, height + 2 * radius, width * channels)))
+    blurred = _weighted([rows[:, start : start + height] for start in range(2 * radius + 1)], weights)
+    blurred = _mirrored(ops.reshape(blurred, (count, height, width, channels)), radius, 2)
+    lines = ops.once(ops.reshape(blurred, (count, height, (width + 2 * radius) * channels)))
+    starts = range(0, (2 * radius + 1) * channels, channels)
+    blurred = _weighted([lines[:, :, start : start + width * channels] for start in starts], weights)
+    return ops.reshape(blurred, (count, height, width, channels))
 
-    def shifted(start: int) -> Tensor:
-        return padded[:, start : start + size] if axis == 1 else padded[:, :, start : start + size]
 
-    blurred = weights[0] * shifted(radius)
+def _mirrored(levels: Tensor, radius: int, axis: int) -> Tensor:
+    """Longer by `radius` at both ends of an axis, mirrored at the outermost pixels."""
+    size = ops.shape(levels)[axis]
+    if not isinstance(size, int) or radius >= size:
+        places = ops.arange(-radius, size + radius, dtype="int32")
+        places = (size - 1) - ops.abs((size - 1) - ops.abs(places))
+        return ops.take(levels, ops.maximum(places, ops.zeros_like(places)), axis=axis)
+    first, last = slice(1, radius + 1), slice(size - 1 - radius, -1)
+    before, after = (levels[:, :, part] if axis == 2 else levels[:, part] for part in (first, last))
+    return ops.concatenate([ops.flip(before, axis=axis), levels, ops.flip(after, axis=axis)], axis=axis)
+
+
+def _weighted(shifted: list[Tensor], weights: list[Tensor]) -> Tensor:
+    """The sum of images with the symmetric `weights`, given from their middle outwards."""
+    radius = len(weights) - 1
+    blurred = weights[0] * shifted[radius]
     for distance in range(1, radius + 1):
-        blurred = blurred + weights[distance] * (shifted(radius - distance) + shifted(radius + distance))
+        blurred = blurred + weights[distance] * (shifted[radius - distance] + shifted[radius + distance])
     return blurred
+
+
+def _by_products(levels: Tensor, weights: list[Tensor]) -> Tensor:
+    """Along either axis a product with a matrix of each image: torch's sums run one by one, which takes longer."""
+    count, height, width, channels = ops.shape(levels)
+    blurred = ops.matmul(_matrices(weights, height), ops.reshape(levels, (count, height, width * channels)))
+    blurred = ops.transpose(ops.reshape(blurred, (count, height, width, channels)), (0, 2, 1, 3))
+    blurred = ops.matmul(_matrices(weights, width), ops.reshape(blurred, (count, width, height * channels)))
+    return ops.transpose(ops.reshape(blurred, (count, width, height, channels)), (0, 2, 1, 3))
+
+
+def _matrices(weights: list[Tensor], size: int) -> Tensor:
+    """Each pixel's weights of all pixels of its line, (batch, size, size)."""
+    counts = ops.constant(_counts(size, len(weights) - 1), weights[0])
+    return sum(weight * counts[distance] for distance, weight in enumerate(weights))
+
+
+@functools.lru_cache(maxsize=16)
+def _counts(size: int, radius: int) -> np.ndarray:
+    """How often, for each distance and pixel, each pixel is seen at that distance, mirrors included."""
+    counts = np.zeros((radius + 1, size, size), "float32")
+    pixels = np.arange(size)
+    for distance in range(-radius, radius + 1):
+        mirrored = (size - 1) - np.abs((size - 1) - np.abs(pixels + distance))
+        counts[abs(distance), pixels, np.maximum(mirrored, 0)] += 1
+    return counts
