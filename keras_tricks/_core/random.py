@@ -84,6 +84,13 @@ def spread(uniforms: Tensor, span: float | tuple[float, float]) -> Tensor:
     return low + (high - low) * uniforms
 
 
+def within(key: Tensor, shape: Sequence[Any], span: float | tuple[float, float]) -> Tensor:
+    """Draws from U(low, high) for a `span` that is a pair, or that number in each place."""
+    if isinstance(span, tuple):
+        return spread(uniform(key, shape), span)
+    return ops.zeros(shape, "float32") + span
+
+
 def bernoulli(key: Tensor, shape: Sequence[Any], rate: Any) -> Tensor:
     """True with probability `rate`."""
     return uniform(key, shape) < rate

@@ -19,17 +19,23 @@ class ColorAugmentation(BatchAugmentation):
     """
 
     keeps_places = True
+    # Whether a trick that `keeps_dtype` is for whole levels only, so that floats are rounded first.
+    rounds_levels = True
     # The numbers of channels for which the trick has a meaning; None for any.
     channels: ClassVar[tuple[int, ...] | None] = None
 
     def draw_changed(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """Which images to change, `(batch, 1, 1, 1)`: all that is random where a trick has no numbers of its own."""
-        return {"changed": random.bernoulli(seed, (shape[0], 1, 1, 1), self.rate)}
+        return {} if self.rate == 1 else {"changed": random.bernoulli(seed, (shape[0], 1, 1, 1), self.rate)}
+
+    def where_changed(self, params: Params, new: Tensor, old: Tensor) -> Tensor:
+        """`new` for the images that `draw_changed` drew, `old` for the others."""
+        return ops.where(params["changed"], new, old) if "changed" in params else new
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images in levels, (batch, height, width, channels), changed as `params` says; clipped afterwards.
 
-        The levels are float32; where the class `keeps_dtype` they are uint8, or whole numbers in float32.
+        The levels are float32; where the class `keeps_dtype` they may be uint8 as well.
         """
         raise NotImplementedError(f"{type(self).__name__} must write `change_levels`")
 
@@ -39,7 +45,7 @@ class ColorAugmentation(BatchAugmentation):
         if self.keeps_dtype and _levels.is_uint8(images):
             return self.change_levels(images, params)
         levels = self.to_levels(ops.cast(images, "float32"))
-        if self.keeps_dtype:
+        if self.keeps_dtype and self.rounds_levels:
             levels = ops.round(levels)
         levels = self.change_levels(levels, params)
         changed = self.from_levels(ops.clip(levels, 0.0, LEVELS))

@@ -47,6 +47,6 @@ class AutoContrast(ColorAugmentation):
         """Each channel stretched."""
         values = ops.cast(levels, "float32")
         scale, offset = _levels.autocontrast_lines(values)
-        scale = ops.where(params["changed"], scale, ops.ones_like(scale))
-        offset = ops.where(params["changed"], offset, ops.zeros_like(offset))
+        scale = self.where_changed(params, scale, ops.ones_like(scale))
+        offset = self.where_changed(params, offset, ops.zeros_like(offset))
         return ops.cast(ops.floor(values * scale + offset), levels.dtype)

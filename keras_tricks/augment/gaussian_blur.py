@@ -58,7 +58,7 @@ class GaussianBlur(ColorAugmentation):
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The standard deviation of each image."""
-        return {"sigma": random.spread(random.uniform(seed, (shape[0], 1, 1, 1)), self.sigma)}
+        return {"sigma": random.within(seed, (shape[0], 1, 1, 1), self.sigma)}
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images, blurred along their columns and their rows."""

@@ -41,8 +41,8 @@ class GaussianNoise(ColorAugmentation):
         """The noise, and how much of it each image gets."""
         strength, noise = random.split(seed, 2)
         return {
-            "std": random.spread(random.uniform(strength, (shape[0], 1, 1, 1)), self.std),
-            "noise": random.normal(noise, shape),
+            "std": random.within(strength, (shape[0], 1, 1, 1), self.std),
+            "noise": ops.reshape(random.noise_normal(noise, shape[0], shape[1] * shape[2] * shape[3]), shape),
         }
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:

@@ -36,6 +36,7 @@ class Invert(ColorAugmentation):
     """
 
     keeps_dtype = True
+    rounds_levels = False
     samples_rate = True
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
@@ -44,4 +45,4 @@ class Invert(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The negatives of some."""
-        return ops.where(params["changed"], _levels.invert(levels), levels)
+        return self.where_changed(params, _levels.invert(levels), levels)

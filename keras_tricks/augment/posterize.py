@@ -48,8 +48,10 @@ class Posterize(ColorAugmentation):
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The bits that each image keeps."""
-        low, high = self.bits if isinstance(self.bits, tuple) else (self.bits, self.bits)
-        return {"bits": random.integers(seed, (shape[0], 1, 1, 1), low, high + 1)}
+        each = (shape[0], 1, 1, 1)
+        if not isinstance(self.bits, tuple):
+            return {"bits": ops.zeros(each, "int32") + self.bits}
+        return {"bits": random.integers(seed, each, self.bits[0], self.bits[1] + 1)}
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The levels without their lower bits."""

@@ -48,4 +48,4 @@ class RandomGrayscale(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """Some without their colour."""
-        return ops.where(params["changed"], _levels.grayscale(levels), levels)
+        return self.where_changed(params, ops.broadcast_to(_levels.grayscale(levels), ops.shape(levels)), levels)

@@ -43,7 +43,7 @@ class Sharpness(ColorAugmentation):
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The factor of each image."""
-        return {"factor": random.spread(random.uniform(seed, (shape[0], 1, 1, 1)), self.factor)}
+        return {"factor": random.within(seed, (shape[0], 1, 1, 1), self.factor)}
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images, sharper or softer."""

@@ -37,6 +37,7 @@ class Solarize(ColorAugmentation):
     """
 
     keeps_dtype = True
+    rounds_levels = False
 
     def __init__(self, threshold: float | tuple[float, float] = 128, **kwargs: Any):
         super().__init__(**kwargs)
@@ -44,7 +45,7 @@ class Solarize(ColorAugmentation):
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The threshold of each image."""
-        return {"threshold": random.spread(random.uniform(seed, (shape[0], 1, 1, 1)), self.threshold)}
+        return {"threshold": random.within(seed, (shape[0], 1, 1, 1), self.threshold)}
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The bright pixels inverted."""

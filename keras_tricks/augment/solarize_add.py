@@ -39,6 +39,7 @@ class SolarizeAdd(ColorAugmentation):
     """
 
     keeps_dtype = True
+    rounds_levels = False
 
     def __init__(
         self,

@@ -125,7 +125,8 @@ def contenders(member: str, images: np.ndarray, folder: str | None) -> tuple[dic
         layers = _augmentations.build(texts, images.shape[1:], CLASSES, seed=1)
         return kt.augment.Sequence(layers) if len(layers) > 1 else layers[0]
 
-    batch = (images, rows)
+    mixes = member in ("MixUp", "CutMix", "RandomChoice", RECIPE)
+    batch = (images, rows) if mixes else images
     makers |= {"ours, eager": lambda: _eager(ours(), batch)}
     if BACKEND != "torch":
         makers |= {"ours, compiled": lambda: _compiled(ours(), batch)}
@@ -201,7 +202,10 @@ def _in_pipeline(layer: Any, batch: Any, **arguments: Any) -> Run:
     tf = importlib.import_module("tensorflow")
     dataset = tf.data.Dataset.from_tensors(batch).cache().repeat()
     mapped = dataset.map((lambda part: layer(part, **arguments)) if arguments or isinstance(batch, dict) else layer)
-    batches = iter(mapped.prefetch(0))
+    options = tf.data.Options()  # nothing may be made ready while the others are timed
+    options.autotune.enabled = False
+    options.experimental_optimization.inject_prefetch = False
+    batches = iter(mapped.with_options(options))
     return lambda: next(batches)
 
 
