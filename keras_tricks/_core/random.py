@@ -131,7 +131,7 @@ def noise_bytes(key: Tensor, rows: Any, length: Any) -> Tensor:
 def noise_normal(key: Tensor, rows: Any, length: Any) -> Tensor:
     """float32 noise from N(0, 1) of shape (rows, length), at most 4.3 from 0; drawn as `noise_bytes` is."""
     noise = _noise_words(key, rows, (length + 1) // 2)[..., None]
-    halves = ops.concatenate([noise, ops.right_shift(noise, 16)], axis=-1)
+    halves = ops.once(ops.concatenate([noise, ops.right_shift(noise, 16)], axis=-1))
     places = ops.bitwise_and(ops.reshape(halves, (rows, (length + 1) // 2 * 2))[:, :length], 0xFFFF)
     return ops.take(ops.constant(_normal_table(), key), places, axis=0)
 
