@@ -126,14 +126,17 @@ def _torch_constant(values: bytes, dtype: str, shape: tuple[int, ...], device: A
 
 def is_foreign_graph_tensor(value: Any) -> bool:
     """Whether `value` is a symbolic TensorFlow tensor that the active backend cannot compute with."""
-    if keras.backend.backend() == "tensorflow" or "tensorflow" not in sys.modules:
-        return False
-    return sys.modules["tensorflow"].is_symbolic_tensor(value)
+    return keras.backend.backend() != "tensorflow" and in_pipeline(value)
 
 
 def in_tensorflow_graph() -> bool:
     """Whether this is within `tensorflow_graph()`."""
     return _namespace.get() is not _of_backend
+
+
+def in_pipeline(value: Any) -> bool:
+    """Whether `value` is a symbolic TensorFlow tensor, whatever the backend: in `tf.data` as a rule."""
+    return "tensorflow" in sys.modules and sys.modules["tensorflow"].is_symbolic_tensor(value)
 
 
 @contextlib.contextmanager

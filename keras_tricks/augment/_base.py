@@ -1,5 +1,6 @@
 """How every augmentation works: draw first (`sample`), compute after (`transform_*`); the rest is done here, once."""
 
+import importlib
 from typing import Any, ClassVar
 
 import keras
@@ -186,6 +187,13 @@ class BatchAugmentation(RandomLayer):
         images = batch["images"]
         if len(images.shape) == 3:
             return _batch.drop_batch_axis(self.run(_batch.add_batch_axis(batch), call))
+        if call is not None and self.supports_jit and ops.in_pipeline(images):
+            xla = importlib.import_module("keras_tricks._core._xla")
+            if xla.can_compile(batch):
+                return xla.compiled(self._run, batch, call)
+        return self._run(batch, call)
+
+    def _run(self, batch: Batch, call: Tensor | None) -> Batch:
         batch = self.infer(batch) if call is None else self.augment(batch, call)
         if not self.keeps_dtype:
             batch["images"] = ops.cast(batch["images"], self.compute_dtype)
