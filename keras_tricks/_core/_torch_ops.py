@@ -83,7 +83,7 @@ def broadcast_to(value: Any, shape: Sequence[Any]) -> Tensor:
 
 def transpose(value: Any, axes: Sequence[int]) -> Tensor:
     """`keras.ops.transpose`."""
-    return value.permute(axes) if isinstance(value, torch.Tensor) else keras.ops.transpose(value, axes)
+    return value.permute(tuple(axes)) if isinstance(value, torch.Tensor) else keras.ops.transpose(value, axes)
 
 
 def stack(values: Sequence[Any], axis: int = 0) -> Tensor:

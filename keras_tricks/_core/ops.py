@@ -22,20 +22,26 @@ import numpy as np
 
 Tensor = Any
 
-_of_backend: ModuleType = (
-    importlib.import_module("keras_tricks._core._torch_ops") if keras.backend.backend() == "torch" else keras.ops
-)
-_namespace: contextvars.ContextVar[ModuleType] = contextvars.ContextVar("_namespace", default=_of_backend)
+_graph: contextvars.ContextVar[ModuleType | None] = contextvars.ContextVar("_graph", default=None)
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_namespace.get(), name)
+    return getattr(_namespace(), name)
+
+
+def _namespace() -> ModuleType:
+    return _graph.get() or _of_backend()
+
+
+@functools.cache
+def _of_backend() -> ModuleType:
+    return importlib.import_module("keras_tricks._core._torch_ops") if keras.backend.backend() == "torch" else keras.ops
 
 
 def constant(array: np.ndarray, like: Tensor) -> Tensor:
     """`array` where the tensor (or number) `like` is; on torch it is sent there once."""
     if in_tensorflow_graph() or keras.backend.backend() != "torch" or isinstance(like, int):
-        return _namespace.get().convert_to_tensor(array)
+        return _namespace().convert_to_tensor(array)
     return _torch_constant(array.tobytes(), array.dtype.str, array.shape, like.device)
 
 
@@ -57,19 +63,19 @@ def bitwise_xor(value: Tensor, other: Any) -> Tensor:
 def right_shift(value: Tensor, count: int) -> Tensor:
     """`keras.ops.right_shift`."""
     if in_tensorflow_graph() or keras.backend.backend() == "tensorflow":
-        return _namespace.get().right_shift(value, count)
+        return _namespace().right_shift(value, count)
     return value >> count
 
 
 def clip(value: Tensor, low: Any, high: Any) -> Tensor:
     """`keras.ops.clip`; both limits numbers, or both tensors."""
-    return value.clip(low, high) if _has_methods(value) else _namespace.get().clip(value, low, high)
+    return value.clip(low, high) if _has_methods(value) else _namespace().clip(value, low, high)
 
 
 def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
     """`keras.ops.take` along a named axis, with indices in range."""
     if not is_torch(value):
-        return _namespace.get().take(value, indices, axis=axis)
+        return _namespace().take(value, indices, axis=axis)
     # Keras' own looks for negative indices first: two more passes.
     axis %= value.ndim
     taken = value.index_select(axis, indices.reshape(-1))
@@ -78,13 +84,13 @@ def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
 
 def cast(value: Any, dtype: str) -> Tensor:
     """`keras.ops.cast`."""
-    return _namespace.get().cast(value, dtype)
+    return _namespace().cast(value, dtype)
 
 
 def count(indices: Tensor, size: Any) -> Tensor:
     """How often each of 0 ... size - 1 is among the int32 `indices`, `(size,)` int32."""
     if not is_torch(indices):
-        return _namespace.get().segment_sum(_namespace.get().ones_like(indices), indices, num_segments=size)
+        return _namespace().segment_sum(_namespace().ones_like(indices), indices, num_segments=size)
     if indices.is_cuda:  # there its own count would make the host wait
         counts = indices.new_zeros(size)
         return counts.scatter_add(0, cast(indices, "int64"), indices.new_ones(1).expand_as(indices))
@@ -95,7 +101,7 @@ def replace_rows(value: Tensor, rows: Tensor, new: Tensor) -> Tensor:
     """`value` with `new` at the entries `rows`, no two alike, of its first axis."""
     if is_torch(value):
         return value.index_copy(0, cast(rows, "int64"), new)
-    return _namespace.get().scatter_update(value, rows[:, None], new)
+    return _namespace().scatter_update(value, rows[:, None], new)
 
 
 def once(value: Tensor) -> Tensor:
@@ -105,7 +111,7 @@ def once(value: Tensor) -> Tensor:
     """
     if is_torch(value) or in_tensorflow_graph() or value.shape[0] == 0:
         return value
-    return replace_rows(value, _namespace.get().zeros((1,), "int32"), value[:1])
+    return replace_rows(value, _namespace().zeros((1,), "int32"), value[:1])
 
 
 def is_torch(value: Any) -> bool:
@@ -131,7 +137,7 @@ def is_foreign_graph_tensor(value: Any) -> bool:
 
 def in_tensorflow_graph() -> bool:
     """Whether this is within `tensorflow_graph()`."""
-    return _namespace.get() is not _of_backend
+    return _graph.get() is not None
 
 
 def in_pipeline(value: Any) -> bool:
@@ -143,8 +149,8 @@ def in_pipeline(value: Any) -> bool:
 def tensorflow_graph() -> Iterator[ModuleType]:
     """Within it, this module's operations are TensorFlow's."""
     namespace = importlib.import_module("keras_tricks._core._tensorflow_ops")
-    token = _namespace.set(namespace)
+    token = _graph.set(namespace)
     try:
         yield namespace
     finally:
-        _namespace.reset(token)
+        _graph.reset(token)

@@ -1,11 +1,10 @@
 """How every augmentation works: draw first (`sample`), compute after (`transform_*`); the rest is done here, once."""
 
-import importlib
 from typing import Any, ClassVar
 
 import keras
 
-from keras_tricks._core import checks, ops, random
+from keras_tricks._core import checks, compiled, ops, random
 from keras_tricks._core.stream import RandomLayer
 from keras_tricks.augment import _batch, _boxes
 
@@ -187,17 +186,24 @@ class BatchAugmentation(RandomLayer):
         images = batch["images"]
         if len(images.shape) == 3:
             return _batch.drop_batch_axis(self.run(_batch.add_batch_axis(batch), call))
-        if call is not None and self.supports_jit and ops.in_pipeline(images):
-            xla = importlib.import_module("keras_tricks._core._xla")
-            if xla.can_compile(batch):
-                return xla.compiled(self._run, batch, call)
-        return self._run(batch, call)
+        if call is None or not self.supports_jit:
+            return self.run_once(batch, call)
+        return compiled.run(self, batch, call)
 
-    def _run(self, batch: Batch, call: Tensor | None) -> Batch:
+    def run_once(self, batch: Batch, call: Tensor | None) -> Batch:
+        """`run` for a batch with its first axis, as it is compiled."""
         batch = self.infer(batch) if call is None else self.augment(batch, call)
         if not self.keeps_dtype:
             batch["images"] = ops.cast(batch["images"], self.compute_dtype)
         return batch
+
+    def signature(self, seed_given: bool = False) -> Any:
+        """What `run_once` depends on beside its arguments: the same for layers that are alike.
+
+        A member without a seed of its own has that of the enclosing layer: the one `seed_given`.
+        """
+        seed = None if seed_given and self.seed is None else self.stream.seed
+        return type(self), self.compute_dtype, seed, self.stream.owner_name, compiled.attributes(self)
 
     def augment(self, batch: Batch, call: Tensor, place: str = "", seed: Tensor | None = None) -> Batch:
         """A new batch from a batch of named parts, drawn from this layer's stream for call number `call`.

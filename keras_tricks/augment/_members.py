@@ -47,6 +47,7 @@ class CompositeAugmentation(BatchAugmentation):
                     )
         self.mixes_samples = any(layer.mixes_samples for layer in members)
         self.counts_calls = any(layer.counts_calls for layer in members)
+        self.supports_jit = all(layer.supports_jit for layer in members)
         return members
 
     def inner_stream(self, place: str, seed: Tensor | None) -> tuple[Tensor, str]:

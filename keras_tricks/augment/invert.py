@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from keras_tricks._core import ops
 from keras_tricks.augment import _levels
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._color import ColorAugmentation

@@ -11,6 +11,7 @@ import pytest
 from keras import ops
 
 import keras_tricks as kt
+from keras_tricks._core import compiled
 from tests.augment.boxes import (
     FORMATS,
     assert_boxes_fit_the_paint,
@@ -282,6 +283,17 @@ class AugmentationContract:
         if not self.mixes_samples:
             keras.Sequential([keras.Input((HEIGHT, WIDTH, 3)), other]).save(tmp_path / "model.keras")
         self.assert_same(other(make_images()), first(make_images()))
+
+    @pytest.mark.skipif(BACKEND not in compiled.CALLS_BEFORE, reason="torch runs one operation after another")
+    def test_compiled_as_a_whole_it_gives_the_same_batches(self, monkeypatch):
+        monkeypatch.setattr(compiled, "CALLS_BEFORE", dict.fromkeys(compiled.CALLS_BEFORE, 0))
+        layer, plain = self.make(), self.make()
+        plain.supports_jit = False
+        for _ in range(2):
+            changed, labels = layer((make_images(), make_labels()))
+            expected, wanted = plain((make_images(), make_labels()))
+            self.assert_same(changed, expected)
+            np.testing.assert_allclose(to_numpy(labels), to_numpy(wanted), atol=1e-6)
 
     def test_a_pipeline_with_unknown_sizes_gives_the_eager_batches(self):
         tf = importlib.import_module("tensorflow")

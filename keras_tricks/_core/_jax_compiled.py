@@ -1,0 +1,19 @@
+"""JAX's compiler."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+Tensor = Any
+Batch = dict[str, Any]
+
+
+def function(function: Callable[[Batch, Tensor], Batch]) -> Callable[[Batch, Tensor], Batch]:
+    """`function`, compiled."""
+    return jax.jit(function)
+
+
+def has_numbers(part: Tensor) -> bool:
+    """Whether the values of a tensor are there."""
+    return isinstance(part, jax.Array) and not isinstance(part, jax.core.Tracer)

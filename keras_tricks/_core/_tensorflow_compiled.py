@@ -1,0 +1,33 @@
+"""TensorFlow's compiler. What it compiles inside a `tf.data` graph is one operation of that graph."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+Tensor = Any
+Batch = dict[str, Any]
+
+
+def function(function: Callable[[Batch, Tensor], Batch]) -> Callable[[Batch, Tensor], Batch]:
+    """`function`, compiled."""
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def is_known(batch: Batch) -> bool:
+    """Whether all of the batch is numbers of a graph, and but for its first axis of a known size."""
+    parts = [part for part in tf.nest.flatten(batch) if part is not None]
+    return all(tf.is_symbolic_tensor(part) and _is_numeric(part) and _has_known_size(part) for part in parts)
+
+
+def has_numbers(part: Tensor) -> bool:
+    """Whether the values of a tensor are there, and numbers."""
+    return tf.executing_eagerly() and isinstance(part, (tf.Tensor, tf.Variable)) and _is_numeric(part)
+
+
+def _is_numeric(part: Tensor) -> bool:
+    return part.dtype.is_floating or part.dtype.is_integer or part.dtype.is_bool
+
+
+def _has_known_size(part: Tensor) -> bool:
+    return bool(part.shape.rank) and None not in part.shape[1:]

@@ -1,0 +1,113 @@
+"""Calls of an augmentation from outside any compiled code, each compiled as a whole where the backend has a compiler.
+
+One by one its operations would take about ten times as long on JAX and TensorFlow; and JAX compiles every single one
+of them, again for each new shape.
+"""
+
+import collections
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_tricks._core import ops
+
+Tensor = Any
+Batch = dict[str, Any]
+Function = Callable[[Batch, Tensor], Batch]
+
+# How many batches of a kind are made one operation after another first. TensorFlow's compiler takes seconds for what
+# its operations do in milliseconds.
+CALLS_BEFORE = {"jax": 0, "tensorflow": 3}
+
+
+# Layers that are alike share what was compiled: this many functions are kept, the last ones used.
+KEPT = 128
+# What differs between layers that are alike: their names, and what Keras puts around two of their methods.
+NOT_COMPARED = ("name", "stream", "build", "quantize")
+
+
+class _Calls:
+    """The batches of one kind that layers of one kind were given."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.function: Function | None = None
+
+
+_calls: collections.OrderedDict[Any, _Calls] = collections.OrderedDict()
+
+
+def run(layer: Any, batch: Batch, call: Tensor) -> Batch:
+    """`layer.run_once(batch, call)`, compiled if it can be."""
+    if ops.in_pipeline(batch["images"]):
+        compiler = importlib.import_module("keras_tricks._core._tensorflow_compiled")
+        function = layer.run_once
+        return compiler.function(function)(batch, call) if compiler.is_known(batch) else function(batch, call)
+    backend = keras.backend.backend()
+    if backend not in CALLS_BEFORE:
+        return layer.run_once(batch, call)
+    compiler = importlib.import_module(f"keras_tricks._core._{backend}_compiled")
+    parts = [part for part in keras.tree.flatten((batch, call)) if part is not None]
+    if not all(_has_numbers(part) or compiler.has_numbers(part) for part in parts):
+        return layer.run_once(batch, call)
+    calls = _calls_of(layer, batch)
+    calls.count += 1
+    if calls.count <= CALLS_BEFORE[backend]:
+        return layer.run_once(batch, call)
+    if calls.function is None:
+        calls.function = _compile(layer, compiler)
+    return calls.function(batch, call)
+
+
+def _calls_of(layer: Any, batch: Batch) -> _Calls:
+    kinds = tuple(
+        (path, getattr(part, "shape", None), str(getattr(part, "dtype", None)))
+        for path, part in keras.tree.flatten_with_path(batch)
+    )
+    key = layer.signature(), kinds
+    calls = _calls[key] = _calls.pop(key, _Calls())
+    while len(_calls) > KEPT:
+        _calls.popitem(last=False)
+    return calls
+
+
+def _compile(layer: Any, compiler: ModuleType) -> Function:
+    passed: set[str] = set()
+
+    def changed_parts(batch: Batch, call: Tensor) -> Batch:
+        changed = layer.run_once(batch, call)
+        passed.update(name for name in changed if changed[name] is batch.get(name))
+        return {name: part for name, part in changed.items() if name not in passed}
+
+    step = compiler.function(changed_parts)
+    return lambda batch, call: batch | step(batch, call)
+
+
+def attributes(layer: Any) -> Any:
+    """The public attributes of a layer, in a form to compare and to look up by."""
+    return tuple(
+        (name, _frozen(value))
+        for name, value in sorted(vars(layer).items())
+        if not name.startswith("_") and name not in NOT_COMPARED
+    )
+
+
+def _frozen(value: Any) -> Any:
+    """What an attribute says, or for objects of unknown kinds which one it is."""
+    if value is None or isinstance(value, (bool, int, float, str, type)):
+        return type(value), value
+    if isinstance(value, (tuple, list)):
+        return type(value), *map(_frozen, value)
+    if isinstance(value, np.ndarray):
+        return value.shape, str(value.dtype), value.tobytes()
+    return value.signature(seed_given=True) if hasattr(value, "signature") else id(value)
+
+
+def _has_numbers(part: Any) -> bool:
+    if not isinstance(part, (np.ndarray, np.generic)):
+        return False
+    return bool(np.issubdtype(part.dtype, np.number) or part.dtype == np.bool_)

@@ -1,0 +1,124 @@
+import keras
+import numpy as np
+import pytest
+
+import keras_tricks as kt
+from keras_tricks._core import compiled
+from tests.contracts.augmentation import make_images
+from tests.running import BACKEND, to_numpy
+
+CALLS = 5
+compiles = pytest.mark.skipif(BACKEND not in compiled.CALLS_BEFORE, reason="torch runs one operation after another")
+
+
+def drawn(layer, images, calls=CALLS):
+    return [to_numpy(layer(images)) for _ in range(calls)]
+
+
+class Darker(kt.augment.BatchAugmentation):
+    traces = 0
+
+    def __init__(self, share=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.share = share
+
+    def sample(self, shape, seed):
+        type(self).traces += 1
+        return {}
+
+    def transform_images(self, images, params):
+        return images * self.share
+
+
+def test_compiled_calls_give_the_batches_of_uncompiled_ones():
+    layer, plain = (kt.augment.Sequence([kt.augment.RandomCrop(padding=2), kt.augment.MixUp(0.4)], 3) for _ in "ab")
+    plain.supports_jit = False
+    rows = np.eye(8, dtype="float32")
+    for _ in range(CALLS):
+        for part, wanted in zip(layer((make_images(), rows)), plain((make_images(), rows)), strict=True):
+            np.testing.assert_allclose(to_numpy(part), to_numpy(wanted), rtol=1e-5, atol=1e-4)
+
+
+@compiles
+def test_batches_of_one_kind_are_traced_once_and_not_computed_one_operation_after_another():
+    layer = Darker(0.25)
+    Darker.traces = 0
+    drawn(layer, make_images(), 8)
+    assert Darker.traces == compiled.CALLS_BEFORE[BACKEND] + 1
+
+
+@compiles
+def test_layers_that_are_alike_share_what_was_compiled():
+    drawn(Darker(0.3, seed=4), make_images())
+    Darker.traces = 0
+    drawn(Darker(0.3, seed=4), make_images())
+    drawn(kt.augment.RandomApply(Darker(0.3), rate=1.0, seed=4), make_images())
+    first = Darker.traces
+    drawn(kt.augment.RandomApply(Darker(0.3), rate=1.0, seed=4), make_images())
+    assert Darker.traces == first > 0
+
+
+def test_a_changed_attribute_changes_the_next_batch():
+    layer, images = Darker(0.5), make_images("float32")
+    drawn(layer, images)
+    layer.share = 0.25
+    np.testing.assert_allclose(to_numpy(layer(images)), images / 4)
+    both = kt.augment.Sequence([layer, Darker(0.5)])
+    drawn(both, images)
+    layer.share = 1.0
+    np.testing.assert_allclose(to_numpy(both(images)), images / 2)
+
+
+def test_a_method_put_into_a_layer_is_the_one_that_is_called():
+    layer, images = Darker(0.5), make_images("float32")
+    drawn(layer, images)
+    layer.transform_images = lambda images, params: images + 1
+    np.testing.assert_allclose(to_numpy(layer(images)), images + 1)
+
+
+def test_a_stream_that_is_loaded_goes_on_from_there():
+    layer, other = kt.augment.RandomCrop(padding=3, seed=1), kt.augment.RandomCrop(padding=3, seed=2)
+    drawn(layer, make_images())
+    drawn(other, make_images(), 2)
+    layer.stream.load_state(other.stream.state_to_save())
+    np.testing.assert_array_equal(drawn(layer, make_images()), drawn(other, make_images()))
+
+
+def test_parts_that_no_trick_changes_stay_as_they_are():
+    batch = {"labels": np.arange(8), "distances": np.linspace(0, 1, 8).astype("float32"), "known": np.arange(8) > 3}
+    for layer in (kt.augment.RandomFlip(seed=1), kt.augment.GaussianNoise(seed=1)):
+        for _ in range(CALLS):
+            changed = layer({"images": make_images()} | batch)
+            assert list(changed) == ["images", *batch]
+            for name, part in batch.items():
+                np.testing.assert_array_equal(to_numpy(changed[name]), part)
+
+
+@compiles
+def test_no_more_functions_are_kept_than_said(monkeypatch):
+    monkeypatch.setattr(compiled, "KEPT", 3)
+    for share in np.linspace(0.1, 0.9, 9):
+        drawn(Darker(float(share)), make_images(), 1)
+    assert len(compiled._calls) <= 3
+
+
+def test_a_trick_that_says_that_it_cannot_be_compiled_is_not():
+    class Reader(Darker):
+        def transform_images(self, images, params):
+            return images * float(to_numpy(images).max() > 0)
+
+    layer = Reader()
+    layer.supports_jit = False
+    images = make_images("float32")
+    np.testing.assert_array_equal(drawn(kt.augment.Sequence([layer]), images)[-1], images)
+
+
+def test_inside_a_compiled_function_nothing_is_compiled_again():
+    images = make_images("float32")
+    model = keras.Sequential(
+        [keras.Input(images.shape[1:]), Darker(0.5), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    model.compile("sgd", "mse")
+    before = len(compiled._calls)
+    model.fit(images, np.zeros((len(images), 1)), verbose=0)
+    assert len(compiled._calls) == before
