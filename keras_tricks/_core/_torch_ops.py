@@ -96,3 +96,18 @@ def concatenate(values: Sequence[Any], axis: int = 0) -> Tensor:
     """`keras.ops.concatenate`."""
     alike = all(isinstance(value, torch.Tensor) and value.dtype == values[0].dtype for value in values)
     return torch.cat(list(values), axis) if alike else keras.ops.concatenate(values, axis)
+
+
+def _direct_reduction(general: Callable[..., Any], function: Callable[..., Tensor]) -> Callable[..., Any]:
+    """`function` along named axes of a tensor of torch: also if there is no image at all, which Keras' own refuses."""
+
+    def operation(value: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        if axis is None or not isinstance(value, torch.Tensor):
+            return general(value, axis=axis, keepdims=keepdims)
+        return function(value, axis, keepdims)
+
+    return operation
+
+
+max = _direct_reduction(keras.ops.max, torch.amax)
+min = _direct_reduction(keras.ops.min, torch.amin)

@@ -20,7 +20,8 @@ class BatchAugmentation(RandomLayer):
     `sample(shape, seed)` draws everything random about a batch and returns it as a dict of tensors; `transform_images`,
     `transform_labels`, `transform_masks` and `transform_boxes` are pure functions of their input and these `params`.
     Hooks see batches, channels last, and boxes as corners in pixels. The base brings every batch there and back, in
-    each place where an augmentation runs.
+    each place where an augmentation runs, and compiles the whole where the backend has a compiler: hooks that need the
+    values of tensors set `supports_jit = False` on their layer.
 
     A batch given as a dict may hold `segmentation_masks`, laid out as the images, with or without an axis of channels,
     and `bounding_boxes`: a dict of

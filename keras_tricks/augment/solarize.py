@@ -37,7 +37,6 @@ class Solarize(ColorAugmentation):
     """
 
     keeps_dtype = True
-    rounds_levels = False
 
     def __init__(self, threshold: float | tuple[float, float] = 128, **kwargs: Any):
         super().__init__(**kwargs)

@@ -39,7 +39,6 @@ class SolarizeAdd(ColorAugmentation):
     """
 
     keeps_dtype = True
-    rounds_levels = False
 
     def __init__(
         self,

@@ -267,6 +267,11 @@ class AugmentationContract:
 
     # Where it runs
 
+    @pytest.mark.skipif(BACKEND != "torch", reason="Keras' own `max` and `min` refuse a batch without images there")
+    def test_a_batch_without_images_stays_one(self):
+        changed, labels = self.make()((make_images()[:0], make_labels()[:0]))
+        assert (changed.shape[0], labels.shape[0]) == (0, 0)
+
     def test_at_inference_it_is_the_identity_with_the_size_and_the_type_of_training(self):
         layer, images = self.make(), make_images()
         changed, labels = layer((images, make_labels()), training=False)

@@ -51,7 +51,7 @@ def _stand_in_for_compiled_operations() -> None:
 # For each member: a function of the library and the side of the images.
 TORCHVISION: dict[str, Callable[[Any, int], Any]] = {
     "RandomFlip": lambda v2, side: v2.RandomHorizontalFlip(),
-    "RandomCrop": lambda v2, side: v2.RandomCrop(side, padding=side // 8),
+    "RandomCrop": lambda v2, side: v2.RandomCrop(side, padding=4),
     "RandomResizedCrop": lambda v2, side: v2.RandomResizedCrop(side, antialias=True),
     "CenterCrop": lambda v2, side: v2.Compose([v2.Resize(round(side / 0.875), antialias=True), v2.CenterCrop(side)]),
     "RandomAffine": lambda v2, side: v2.RandomAffine(15, (0.1, 0.1), (0.9, 1.1), interpolation=_bilinear(v2)),
@@ -81,7 +81,7 @@ TORCHVISION: dict[str, Callable[[Any, int], Any]] = {
 }
 KORNIA: dict[str, Callable[[Any, int], Any]] = {
     "RandomFlip": lambda k, side: k.RandomHorizontalFlip(),
-    "RandomCrop": lambda k, side: k.RandomCrop((side, side), padding=side // 8),
+    "RandomCrop": lambda k, side: k.RandomCrop((side, side), padding=4),
     "RandomResizedCrop": lambda k, side: k.RandomResizedCrop((side, side)),
     "RandomAffine": lambda k, side: k.RandomAffine(15.0, (0.1, 0.1), (0.9, 1.1), p=1.0),
     "RandomPerspective": lambda k, side: k.RandomPerspective(p=1.0),

@@ -37,6 +37,7 @@ Run = Callable[[], Any]
 # How ours are called, where the defaults leave most images as they are or there is no default.
 CALLS = {
     "GaussianBlur": "GaussianBlur(kernel_size=9)",
+    "RandomCrop": "RandomCrop(padding=4)",
     "RandomErasing": "RandomErasing(rate=1)",
     "RandomGrayscale": "RandomGrayscale(rate=1)",
     "RandomPerspective": "RandomPerspective(rate=1)",
@@ -47,7 +48,7 @@ CALLS = {
 }
 KERAS: dict[str, Callable[[Any, int], Any]] = {
     "RandomFlip": lambda k, side: k.RandomFlip("horizontal"),
-    "RandomCrop": lambda k, side: k.RandomCrop(side, side),
+    "RandomCrop": lambda k, side: keras.Sequential([k.ZeroPadding2D(4), k.RandomCrop(side, side)]),
     "CenterCrop": lambda k, side: k.CenterCrop(side, side),
     "Resize": lambda k, side: k.Resizing(side, side),
     "RandomAffine": lambda k, side: k.RandomRotation(15 / 360, fill_mode="constant"),
@@ -81,7 +82,7 @@ KERAS: dict[str, Callable[[Any, int], Any]] = {
 }
 KERAS_CV: dict[str, Callable[[Any, int], Any]] = {
     "RandomFlip": lambda c, side: c.RandomFlip("horizontal"),
-    "RandomCrop": lambda c, side: c.RandomCrop(side, side),
+    "RandomCrop": lambda c, side: keras.Sequential([keras.layers.ZeroPadding2D(4), c.RandomCrop(side, side)]),
     "RandomResizedCrop": lambda c, side: c.RandomCropAndResize((side, side), (0.08, 1.0), (3 / 4, 4 / 3)),
     "Resize": lambda c, side: c.Resizing(side, side),
     "RandomAffine": lambda c, side: c.RandomRotation(15 / 360, fill_mode="constant"),
