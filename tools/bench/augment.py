@@ -82,7 +82,7 @@ KERAS: dict[str, Callable[[Any, int], Any]] = {
 }
 KERAS_CV: dict[str, Callable[[Any, int], Any]] = {
     "RandomFlip": lambda c, side: c.RandomFlip("horizontal"),
-    "RandomCrop": lambda c, side: keras.Sequential([keras.layers.ZeroPadding2D(4), c.RandomCrop(side, side)]),
+    "RandomCrop": lambda c, side: _padded(c.RandomCrop(side, side)),
     "RandomResizedCrop": lambda c, side: c.RandomCropAndResize((side, side), (0.08, 1.0), (3 / 4, 4 / 3)),
     "Resize": lambda c, side: c.Resizing(side, side),
     "RandomAffine": lambda c, side: c.RandomRotation(15 / 360, fill_mode="constant"),
@@ -208,6 +208,11 @@ def _in_pipeline(layer: Any, batch: Any, **arguments: Any) -> Run:
     options.experimental_optimization.inject_prefetch = False
     batches = iter(mapped.with_options(options))
     return lambda: next(batches)
+
+
+def _padded(layer: Any) -> Any:
+    around = ((0, 0), (4, 4), (4, 4), (0, 0))
+    return lambda batch: layer(batch | {"images": keras.ops.pad(batch["images"], around)})
 
 
 def _keras_cv(member: str, side: int, batch: Any) -> Run:
