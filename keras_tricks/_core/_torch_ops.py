@@ -16,13 +16,21 @@ def __getattr__(name: str) -> Any:
     return getattr(keras.ops, name)
 
 
-def _direct(general: Callable[..., Any], function: Callable[..., Tensor]) -> Callable[..., Any]:
-    """`function` if all arguments are tensors of torch, else Keras' own."""
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+def _is_of_floats(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
+def _direct(
+    general: Callable[..., Any], function: Callable[..., Tensor], fits: Callable[[Any], bool] = _is_tensor
+) -> Callable[..., Any]:
+    """`function` if all arguments fit, else Keras' own."""
 
     def operation(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or not all(isinstance(value, torch.Tensor) for value in args):
-            return general(*args, **kwargs)
-        return function(*args)
+        return general(*args, **kwargs) if kwargs or not all(map(fits, args)) else function(*args)
 
     return operation
 
@@ -37,26 +45,15 @@ ones_like = _direct(keras.ops.ones_like, torch.ones_like)
 where = _direct(keras.ops.where, torch.where)
 zeros_like = _direct(keras.ops.zeros_like, torch.zeros_like)
 
-
-def _direct_for_floats(general: Callable[..., Any], function: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
-    """`function` of one tensor of torch of floats, else Keras' own, which knows what becomes of integers."""
-
-    def operation(value: Any) -> Any:
-        if not isinstance(value, torch.Tensor) or not value.is_floating_point():
-            return general(value)
-        return function(value)
-
-    return operation
-
-
-ceil = _direct_for_floats(keras.ops.ceil, torch.ceil)
-cos = _direct_for_floats(keras.ops.cos, torch.cos)
-exp = _direct_for_floats(keras.ops.exp, torch.exp)
-floor = _direct_for_floats(keras.ops.floor, torch.floor)
-log = _direct_for_floats(keras.ops.log, torch.log)
-round = _direct_for_floats(keras.ops.round, torch.round)
-sin = _direct_for_floats(keras.ops.sin, torch.sin)
-sqrt = _direct_for_floats(keras.ops.sqrt, torch.sqrt)
+# Of integers Keras makes floats first.
+ceil = _direct(keras.ops.ceil, torch.ceil, _is_of_floats)
+cos = _direct(keras.ops.cos, torch.cos, _is_of_floats)
+exp = _direct(keras.ops.exp, torch.exp, _is_of_floats)
+floor = _direct(keras.ops.floor, torch.floor, _is_of_floats)
+log = _direct(keras.ops.log, torch.log, _is_of_floats)
+round = _direct(keras.ops.round, torch.round, _is_of_floats)
+sin = _direct(keras.ops.sin, torch.sin, _is_of_floats)
+sqrt = _direct(keras.ops.sqrt, torch.sqrt, _is_of_floats)
 
 
 def cast(value: Any, dtype: str) -> Tensor:

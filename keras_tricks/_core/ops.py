@@ -87,6 +87,23 @@ def cast(value: Any, dtype: str) -> Tensor:
     return _namespace().cast(value, dtype)
 
 
+def max(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """`keras.ops.max`, also of a batch without images."""
+    return _of_empty_batches().max(value, axis=axis, keepdims=keepdims)
+
+
+def min(value: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """`keras.ops.min`, also of a batch without images."""
+    return _of_empty_batches().min(value, axis=axis, keepdims=keepdims)
+
+
+def _of_empty_batches() -> ModuleType:
+    # On TensorFlow Keras' own refuse an empty tensor, whatever the axis.
+    if keras.backend.backend() == "tensorflow":
+        return importlib.import_module("keras_tricks._core._tensorflow_ops")
+    return _namespace()
+
+
 def count(indices: Tensor, size: Any) -> Tensor:
     """How often each of 0 ... size - 1 is among the int32 `indices`, `(size,)` int32."""
     if not is_torch(indices):
