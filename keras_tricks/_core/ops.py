@@ -75,6 +75,10 @@ def clip(value: Tensor, low: Any, high: Any) -> Tensor:
 def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
     """`keras.ops.take` along a named axis, with indices in range."""
     if not is_torch(value):
+        if keras.backend.backend() == "jax" and not in_tensorflow_graph() and value.shape[axis] == 0:
+            # JAX takes nothing out of nothing, not even no images.
+            axis %= len(value.shape)
+            return _namespace().zeros((*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :]), value.dtype)
         return _namespace().take(value, indices, axis=axis)
     # Keras' own looks for negative indices first: two more passes.
     axis %= value.ndim
