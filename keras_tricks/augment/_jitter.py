@@ -134,6 +134,7 @@ def _given(mean: Tensor, gray: Tensor) -> Tensor:
 
 
 def _mean(gray: Tensor) -> Tensor:
+    gray = ops.once(gray)  # XLA is several times slower in a sum over what it computes along the way
     return _levels.over_pixels(ops.mean, gray[..., None])[..., 0]
 
 
