@@ -135,7 +135,8 @@ def _given(mean: Tensor, gray: Tensor) -> Tensor:
 
 def _mean(gray: Tensor) -> Tensor:
     gray = ops.once(gray)  # XLA is several times slower in a sum over what it computes along the way
-    return _levels.over_pixels(ops.mean, gray[..., None])[..., 0]
+    total = _levels.over_pixels(ops.sum, ops.add, gray[..., None])[..., 0]
+    return total / (ops.number(ops.shape(gray)[1]) * ops.number(ops.shape(gray)[2]))
 
 
 def _gray(planes: _hue.Planes) -> Tensor:

@@ -4,6 +4,7 @@ Parameters are one per image, `(batch, 1, 1, 1)` unless said otherwise. Levels a
 uint8 as well, and then stay in it. Nothing here clips what may leave 0 to 255, except where uint8 has to.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -147,7 +148,8 @@ def autocontrast_lines(levels: Tensor) -> tuple[Tensor, Tensor]:
 
     Per image and channel, of float32 or uint8; a channel of one level stays as it is.
     """
-    low, high = (ops.cast(over_pixels(reduce, levels), "float32") for reduce in (ops.min, ops.max))
+    low = ops.cast(over_pixels(ops.min, ops.minimum, levels), "float32")
+    high = ops.cast(over_pixels(ops.max, ops.maximum, levels), "float32")
     flat = low >= high
     scale = ops.where(flat, ops.ones_like(low), 255.0 / ops.where(flat, ops.ones_like(low), high - low))
     # Whole levels become multiples of 1/255 at least: the thousandth keeps a rounding error from losing one.
@@ -197,29 +199,47 @@ def sharpen(levels: Tensor, factor: Tensor) -> Tensor:
 
 
 def change_inside(levels: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """`change(inner, around)` for the pixels inside the outermost ones, which stay.
+    """`change(inner, around)` for the pixels inside the outermost ones, which stay; of float32 or uint8.
 
-    `around` is the sum over 3x3 pixels in which the middle counts five times. Both are (batch, rows, width * channels):
-    computed along long lines.
+    `around` is the sum over 3x3 pixels in which the middle counts five times. Both are (batch, rows, width * channels),
+    computed along long lines; for levels of uint8 they are int32.
     """
     count, height, width, channels = ops.shape(levels)
     if any(isinstance(size, int) and size < 3 for size in (height, width)):
         return levels
     lines = ops.reshape(levels, (count, height, width * channels))
-    rows = lines[:, :-2] + lines[:, 1:-1] + lines[:, 2:]
-    inner = lines[:, 1:-1, channels:-channels]
+    values = ops.cast(lines, "int32") if is_uint8(levels) else lines
+    rows = values[:, :-2] + values[:, 1:-1] + values[:, 2:]
+    inner = values[:, 1:-1, channels:-channels]
     around = rows[:, :, : -2 * channels] + rows[:, :, channels:-channels] + rows[:, :, 2 * channels :] + 4 * inner
-    inner = change(inner, around)
-    middle = ops.concatenate([lines[:, 1:-1, :channels], inner, lines[:, 1:-1, -channels:]], axis=2)
+    inner = ops.cast(change(inner, around), levels.dtype)
+    # XLA is ten times slower if it is to ask for each level whether it is on one of four sides.
+    middle = ops.once(ops.concatenate([lines[:, 1:-1, :channels], inner, lines[:, 1:-1, -channels:]], axis=2))
     changed = ops.concatenate([lines[:, :1], middle, lines[:, -1:]], axis=1)
     return ops.reshape(changed, (count, height, width, channels))
 
 
-def over_pixels(reduce: Callable[..., Tensor], levels: Tensor) -> Tensor:
-    """`reduce(levels, axis=(1, 2), keepdims=True)`, ten times faster: whole rows first, then along one."""
+def over_pixels(reduce: Callable[..., Tensor], join: Callable[..., Tensor], levels: Tensor) -> Tensor:
+    """`reduce(levels, axis=(1, 2), keepdims=True)`, many times faster; `join` is `reduce` for two tensors."""
     count, height, width, channels = ops.shape(levels)
-    row = reduce(ops.reshape(levels, (count, height, width * channels)), axis=1)
-    return reduce(ops.reshape(row, (count, 1, width, channels)), axis=2, keepdims=True)
+    lines = ops.reshape(levels, (count, height, width * channels))
+    # Of two reductions XLA would make one again.
+    line = ops.once(_over_lines(reduce, join, lines))
+    return reduce(ops.reshape(line, (count, 1, width, channels)), axis=2, keepdims=True)
+
+
+def _over_lines(reduce: Callable[..., Tensor], join: Callable[..., Tensor], lines: Tensor) -> Tensor:
+    """`reduce(lines, axis=1, keepdims=True)`, for XLA as one loop along the lines: half of them with the other half."""
+    left = lines.shape[1]
+    if ops.is_torch(lines) or not left:
+        return reduce(lines, axis=1, keepdims=True)
+    single = []
+    while left > 1:
+        if left % 2:
+            single.append(lines[:, left - 1 : left])
+        left //= 2
+        lines = join(lines[:, :left], lines[:, left : 2 * left])
+    return functools.reduce(join, single, lines)
 
 
 def _bins(levels: Tensor) -> Tensor:

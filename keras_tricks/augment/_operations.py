@@ -189,12 +189,11 @@ def _blends(images: Tensor, operation: Tensor, amount: Tensor) -> Tensor:
     gray = levels
     if levels.shape[-1] == 3:
         parts = [share * levels[..., channel] for channel, share in enumerate(GRAY_PARTS)]
-        gray = ops.right_shift(parts[0] + parts[1] + parts[2] + 32768, 16)
-        gray = _levels.join([gray, gray, gray])
+        gray = ops.right_shift(parts[0] + parts[1] + parts[2] + 32768, 16)[..., None]
     blended = _blend(levels, gray, factor[..., None])
-    sharpened = _levels.change_inside(levels, lambda inner, around: _blend(inner, (2 * around + 13) // 26, factor))
+    sharpened = _levels.change_inside(images, lambda inner, around: _blend(inner, (2 * around + 13) // 26, factor))
     is_sharpness = operation[:, None, None, None] == NUMBERS["Sharpness"]
-    return ops.cast(ops.where(is_sharpness, sharpened, blended), "uint8")
+    return ops.where(is_sharpness, sharpened, ops.cast(blended, "uint8"))
 
 
 def _factor(amount: Tensor) -> Tensor:

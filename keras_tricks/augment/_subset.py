@@ -70,4 +70,8 @@ def _rows(needed: Tensor, room: int | None) -> Tensor | None:
 
 
 def _take(value: Tensor, rows: Tensor | None) -> Tensor:
-    return value if rows is None else ops.take(value, rows, axis=0)
+    if rows is None:
+        return value
+    taken = ops.take(value, rows, axis=0)
+    # XLA would look up the image again for each pixel that is read.
+    return ops.once(taken) if len(value.shape) > 2 else taken

@@ -45,8 +45,7 @@ class AutoContrast(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """Each channel stretched."""
-        values = ops.cast(levels, "float32")
-        scale, offset = _levels.autocontrast_lines(values)
+        scale, offset = _levels.autocontrast_lines(levels)
         scale = self.where_changed(params, scale, ops.ones_like(scale))
         offset = self.where_changed(params, offset, ops.zeros_like(offset))
-        return ops.cast(ops.floor(values * scale + offset), levels.dtype)
+        return ops.cast(ops.floor(ops.cast(levels, "float32") * scale + offset), levels.dtype)
