@@ -120,7 +120,10 @@ class MixingAugmentation(BatchAugmentation):
 def blend_images(images: Tensor, params: Params) -> Tensor:
     """Each image moved towards its partner's by the share `rest`: exactly itself where that is 0."""
     partners = ops.take(images, params["partner"], axis=0)
-    return images + ops.reshape(params["rest"], (-1, 1, 1, 1)) * (partners - images)
+    rest = ops.reshape(params["rest"], (-1, 1, 1, 1))
+    if ops.is_torch(partners):  # in the memory of the partners: most of the time goes into new memory
+        return partners.sub_(images).mul_(rest).add_(images)
+    return images + rest * (partners - images)
 
 
 def partners_of(boxes: Boxes, params: Params) -> Boxes:
