@@ -9,7 +9,7 @@ Tensor = Any
 Batch = dict[str, Any]
 
 
-def function(function: Callable[[Batch, Tensor], Batch]) -> Callable[[Batch, Tensor], Batch]:
+def function(function: Callable[..., Batch]) -> Callable[..., Batch]:
     """`function`, compiled."""
     return jax.jit(function)
 

@@ -91,6 +91,16 @@ def span(
     return (float(ends[0]), float(ends[1])) if len(ends) == 2 else float(ends[0])
 
 
+def ends(span: float | tuple[float, float]) -> tuple[float, float]:
+    """The range that a `span` stands for if a single number is fixed."""
+    return span if isinstance(span, tuple) else (span, span)
+
+
+def both_ways(span: float | tuple[float, float]) -> tuple[float, float]:
+    """The range that a `span` stands for if a single number r means from -r to r."""
+    return span if isinstance(span, tuple) else (-abs(span), abs(span))
+
+
 def size(argument: str, value: Any) -> tuple[int, int]:
     """A height and width in pixels: a pair of integers, or one for both."""
     pair = (value, value) if is_integer(value) else value

@@ -5,6 +5,7 @@ of them, again for each new shape.
 """
 
 import collections
+import functools
 import importlib
 from collections.abc import Callable
 from types import ModuleType
@@ -14,10 +15,11 @@ import keras
 import numpy as np
 
 from keras_tricks._core import ops
+from keras_tricks._core.stream import given_states
 
 Tensor = Any
 Batch = dict[str, Any]
-Function = Callable[[Batch, Tensor], Batch]
+Function = Callable[[Batch, Tensor, list[Tensor]], Batch]
 
 # How many batches of a kind are made one operation after another first. TensorFlow's compiler takes seconds for what
 # its operations do in milliseconds.
@@ -26,8 +28,8 @@ CALLS_BEFORE = {"jax": 0, "tensorflow": 3}
 
 # Layers that are alike share what was compiled: this many functions are kept, the last ones used.
 KEPT = 128
-# What differs between layers that are alike: their names, and what Keras puts around two of their methods.
-NOT_COMPARED = ("name", "stream", "build", "quantize")
+# What differs between layers that are alike: the states of their streams are arguments of what is compiled.
+NOT_COMPARED = ("name", "stream", "seed")
 
 
 class _Calls:
@@ -42,7 +44,7 @@ _calls: collections.OrderedDict[Any, _Calls] = collections.OrderedDict()
 
 
 def run(layer: Any, batch: Batch, call: Tensor) -> Batch:
-    """`layer.run_once(batch, call)`, compiled if it can be."""
+    """`layer.run_once(batch, call)`, compiled if it can be: not if what it depends on is not known by its value."""
     if ops.in_pipeline(batch["images"]):
         compiler = importlib.import_module("keras_tricks._core._tensorflow_compiled")
         function = layer.run_once
@@ -54,13 +56,16 @@ def run(layer: Any, batch: Batch, call: Tensor) -> Batch:
     parts = [part for part in keras.tree.flatten((batch, call)) if part is not None]
     if not all(_has_numbers(part) or compiler.has_numbers(part) for part in parts):
         return layer.run_once(batch, call)
-    calls = _calls_of(layer, batch)
+    try:
+        calls = _calls_of(layer, batch)
+    except UnknownValueError:
+        return layer.run_once(batch, call)
     calls.count += 1
     if calls.count <= CALLS_BEFORE[backend]:
         return layer.run_once(batch, call)
     if calls.function is None:
         calls.function = _compile(layer, compiler)
-    return calls.function(batch, call)
+    return calls.function(batch, call, [keras.ops.convert_to_tensor(stream.state) for stream in layer.streams()])
 
 
 def _calls_of(layer: Any, batch: Batch) -> _Calls:
@@ -78,33 +83,49 @@ def _calls_of(layer: Any, batch: Batch) -> _Calls:
 def _compile(layer: Any, compiler: ModuleType) -> Function:
     passed: set[str] = set()
 
-    def changed_parts(batch: Batch, call: Tensor) -> Batch:
-        changed = layer.run_once(batch, call)
+    def changed_parts(batch: Batch, call: Tensor, states: list[Tensor]) -> Batch:
+        with given_states(layer.streams(), states):
+            changed = layer.run_once(batch, call)
         passed.update(name for name in changed if changed[name] is batch.get(name))
         return {name: part for name, part in changed.items() if name not in passed}
 
     step = compiler.function(changed_parts)
-    return lambda batch, call: batch | step(batch, call)
+    return lambda batch, call, states: batch | step(batch, call, states)
+
+
+class UnknownValueError(Exception):
+    """Something that a layer depends on cannot be compared by its value."""
 
 
 def attributes(layer: Any) -> Any:
-    """The public attributes of a layer, in a form to compare and to look up by."""
-    return tuple(
-        (name, _frozen(value))
-        for name, value in sorted(vars(layer).items())
-        if not name.startswith("_") and name not in NOT_COMPARED
-    )
+    """The attributes of a layer that not every layer has, in a form to compare and to look up by.
+
+    Raises:
+        UnknownValueError: for a value that may change and remain the same object, like a variable.
+    """
+    names = vars(layer).keys() - _names_in_every_layer() - set(NOT_COMPARED)
+    # TensorFlow keeps its books of what a layer holds under names of this form.
+    own = sorted(name for name in names if not name.startswith("_self_"))
+    return tuple((name, _frozen(getattr(layer, name))) for name in own)
+
+
+@functools.cache
+def _names_in_every_layer() -> frozenset[str]:
+    return frozenset(vars(keras.layers.Layer()))
 
 
 def _frozen(value: Any) -> Any:
-    """What an attribute says, or for objects of unknown kinds which one it is."""
-    if value is None or isinstance(value, (bool, int, float, str, type)):
+    if value is None or isinstance(value, (bool, int, float, str, bytes, type, np.generic)):
         return type(value), value
     if isinstance(value, (tuple, list)):
         return type(value), *map(_frozen, value)
-    if isinstance(value, np.ndarray):
+    if isinstance(value, dict):
+        return type(value), *((_frozen(key), _frozen(entry)) for key, entry in value.items())
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return value.shape, str(value.dtype), value.tobytes()
-    return value.signature(seed_given=True) if hasattr(value, "signature") else id(value)
+    if hasattr(value, "signature"):
+        return value.signature()
+    raise UnknownValueError
 
 
 def _has_numbers(part: Any) -> bool:

@@ -80,7 +80,7 @@ def integers(key: Tensor, shape: Sequence[Any], low: Any, high: Any) -> Tensor:
 
 def spread(uniforms: Tensor, span: float | tuple[float, float]) -> Tensor:
     """Uniform numbers in [0, 1) over a pair `(low, high)`; a single number stays fixed."""
-    low, high = span if isinstance(span, tuple) else (span, span)
+    low, high = checks.ends(span)
     return low + (high - low) * uniforms
 
 

@@ -3,12 +3,15 @@
 `random.key(stream.next_state(), stream.salt)` is the key of the next call.
 """
 
+import contextlib
+import contextvars
 import functools
 import os
 import random as python_random
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -33,6 +36,20 @@ def _renew_lock() -> None:
 # A child that is forked while another thread draws would inherit a lock that nobody releases.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
+
+
+# What stands for the states of streams, by their `id`, where functions are compiled that get them as arguments.
+_given: contextvars.ContextVar[dict[int, Tensor]] = contextvars.ContextVar("_given", default={})  # noqa: B039 - never changed
+
+
+@contextlib.contextmanager
+def given_states(streams: Sequence["Stream"], states: Sequence[Tensor]) -> Iterator[None]:
+    """Within it, the seeds of `streams` are read from `states`."""
+    token = _given.set(_given.get() | {id(stream): state for stream, state in zip(streams, states, strict=True)})
+    try:
+        yield
+    finally:
+        _given.reset(token)
 
 
 class Stream(keras.random.SeedGenerator):
@@ -62,6 +79,11 @@ class Stream(keras.random.SeedGenerator):
     def salt(self) -> tuple[int, int]:
         """The two words that say whose numbers these are."""
         return words(self.owner if self.owner_name is None else f"{self.owner}/{self.owner_name}")
+
+    def seed_word(self) -> Tensor:
+        """The seed, int32, which is saved with the stream and may come from a file."""
+        state: Tensor = _given.get().get(id(self), self.state)
+        return ops.cast(state[0], "int32")
 
     def next_state(self) -> Tensor:
         """`[seed, call number]` of this call, int32, and one call further for the next."""

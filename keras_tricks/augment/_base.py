@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import keras
 
 from keras_tricks._core import checks, compiled, ops, random
-from keras_tricks._core.stream import RandomLayer
+from keras_tricks._core.stream import RandomLayer, Stream
 from keras_tricks.augment import _batch, _boxes
 
 Tensor = Any
@@ -157,8 +157,17 @@ class BatchAugmentation(RandomLayer):
     def call(self, inputs: Any, labels: Any = None, sample_weight: Any = None, *, training: bool | None = True) -> Any:
         """The batch, augmented; itself if not `training`."""
         batch, give_back = _batch.name_parts(inputs, labels, sample_weight)
-        call = self.stream.next_state()[1] if training else None
+        call = self._next_call() if training else None
         return give_back(self.run(batch, call))
+
+    def _next_call(self) -> Tensor:
+        """The number of this call."""
+        if self.counts_calls and self.stream.worker_place() is not None:
+            raise ValueError(
+                f"{self.name} tells the epoch from the number of the call, and each worker process counts its own. "
+                "Use `keras_tricks.Trainer(model, augment=[...])`, or call it where the batches come together."
+            )
+        return self.stream.next_state()[1]
 
     def __call__(self, inputs: Any, labels: Any = None, sample_weight: Any = None, *, training: Any = None) -> Any:
         """See `call`; also takes TensorFlow's tensors inside `tf.data` while another backend is active."""
@@ -198,13 +207,13 @@ class BatchAugmentation(RandomLayer):
             batch["images"] = ops.cast(batch["images"], self.compute_dtype)
         return batch
 
-    def signature(self, seed_given: bool = False) -> Any:
-        """What `run_once` depends on beside its arguments: the same for layers that are alike.
+    def signature(self) -> Any:
+        """What `run_once` depends on beside its arguments and the states of `streams`, the same for layers alike."""
+        return type(self), self.compute_dtype, self.seed is None, self.stream.owner_name, compiled.attributes(self)
 
-        A member without a seed of its own has that of the enclosing layer: the one `seed_given`.
-        """
-        seed = None if seed_given and self.seed is None else self.stream.seed
-        return type(self), self.compute_dtype, seed, self.stream.owner_name, compiled.attributes(self)
+    def streams(self) -> list[Stream]:
+        """The stream of this layer, and those of its members."""
+        return [self.stream]
 
     def augment(self, batch: Batch, call: Tensor, place: str = "", seed: Tensor | None = None) -> Batch:
         """A new batch from a batch of named parts, drawn from this layer's stream for call number `call`.
@@ -254,7 +263,7 @@ class BatchAugmentation(RandomLayer):
         """The seed of this layer's stream, which is saved with it and may come from a file."""
         if ops.in_tensorflow_graph():
             return int(self.stream.state_to_save()[0])
-        return ops.cast(self.stream.state[0], "int32")
+        return self.stream.seed_word()
 
     def compute_output_spec(self, inputs: Any, labels: Any = None, sample_weight: Any = None, **_: Any) -> Any:
         """The symbolic images that come out, at the head of a model."""

@@ -1,5 +1,6 @@
 """How the augmentations work that cover rectangles of an image: which lines, and with what."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ LEVELS = 255
 class ErasingAugmentation(BatchAugmentation):
     """Base of the augmentations that erase: `params` hold `rows` and `columns`, (batch, boxes, size) bools.
 
-    A pixel is erased if its row and its column are in a box. Masks and boxes stay: what is hidden is still there.
+    A pixel is erased if its row and its column are in a box; or, if there are `pixels`, (batch, height, width) bools,
+    if it is one of those. Masks and boxes stay: what is hidden is still there.
 
     Args:
         fill: "pixel", uniform noise; "color", one uniform colour for each box; "normal", N(0, 1) for images that are
@@ -50,6 +52,8 @@ class ErasingAugmentation(BatchAugmentation):
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """Boxes without rows."""
+        if "pixels" in params:
+            return params | {"pixels": ops.logical_and(params["pixels"], touched[:, None, None])}
         return params | {"rows": ops.logical_and(params["rows"], touched[:, None, None])}
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
@@ -57,10 +61,7 @@ class ErasingAugmentation(BatchAugmentation):
         # On (batch, height, width * channels) the comparison runs over long contiguous lines.
         count, height, width, channels = ops.shape(images)
         lines = ops.reshape(images, (count, height, width * channels))
-        for index in range(params["rows"].shape[1]):
-            columns = ops.broadcast_to(params["columns"][:, index, :, None], (count, width, channels))
-            columns = ops.reshape(columns, (count, 1, width * channels))
-            box = ops.logical_and(params["rows"][:, index, :, None], columns)
+        for index, box in enumerate(_boxes(params, (count, height, width, channels))):
             lines = ops.where(box, self._filling(images, params, index), lines)
         return ops.reshape(lines, (count, height, width, channels))
 
@@ -101,6 +102,19 @@ class ErasingAugmentation(BatchAugmentation):
             if "uint8" in str(images.dtype) and not (0 <= color.min() <= color.max() <= LEVELS):
                 raise ValueError(f"`fill` must be a level of 0 to {LEVELS} for uint8 images. Received: {self.fill!r}")
         return ops.cast(ops.constant(color, images), images.dtype)
+
+
+def _boxes(params: Params, shape: tuple[Any, ...]) -> Iterator[Tensor]:
+    """The levels that each box erases, to be broadcast to (batch, height, width * channels)."""
+    count, height, width, channels = shape
+    if "pixels" in params:
+        pixels = ops.broadcast_to(params["pixels"][..., None], (count, height, width, channels))
+        yield ops.reshape(pixels, (count, height, width * channels))
+        return
+    for index in range(params["rows"].shape[1]):
+        columns = ops.broadcast_to(params["columns"][:, index, :, None], (count, width, channels))
+        columns = ops.reshape(columns, (count, 1, width * channels))
+        yield ops.logical_and(params["rows"][:, index, :, None], columns)
 
 
 def lines_between(size: Any, start: Tensor, length: Tensor) -> Tensor:

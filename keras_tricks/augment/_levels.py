@@ -5,7 +5,6 @@ uint8 as well, and then stay in it. Nothing here clips what may leave 0 to 255, 
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +18,6 @@ Tensor = Any
 GRAY_WEIGHTS = (0.299, 0.587, 0.114)
 LEVEL_COUNT = 256
 POSTERIZE_MASKS = np.array([256 - 2 ** (8 - bits) for bits in range(9)])
-PIXELS_AT_ONCE = 8
 
 
 def is_uint8(levels: Tensor) -> bool:
@@ -40,19 +38,6 @@ def blend(levels: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     return other + factor * (levels - other)
 
 
-def color_matrix(levels: Tensor, matrix: Tensor) -> Tensor:
-    """Each pixel, `[red, green, blue, 1]`, multiplied by the `(3, 4)` matrix of its image."""
-    if ops.is_torch(levels):
-        return _color_matrix_by_products(levels, matrix)
-    columns = matrix[:, None, None]
-    return (
-        levels[..., 0:1] * columns[..., 0]
-        + levels[..., 1:2] * columns[..., 1]
-        + levels[..., 2:3] * columns[..., 2]
-        + columns[..., 3]
-    )
-
-
 def split(levels: Tensor) -> list[Tensor]:
     """The channels as planes, `(batch, height, width)`."""
     return [levels[..., channel] for channel in range(levels.shape[-1])]
@@ -68,44 +53,6 @@ def join(planes: list[Tensor]) -> Tensor:
     for index in reversed(range(len(planes) - 1)):
         levels = ops.where(channel == index, planes[index][..., None], levels)
     return levels
-
-
-def brightness_matrix(factor: Tensor) -> Tensor:
-    """Of `blend(levels, 0, factor)`, for factors `(batch,)`."""
-    return factor[:, None, None] * ops.constant(np.eye(3, 4, dtype="float32"), factor)
-
-
-def saturation_matrix(factor: Tensor) -> Tensor:
-    """Of `blend(levels, grayscale(levels), factor)`, for factors `(batch,)`."""
-    gray = np.tile(np.array([*GRAY_WEIGHTS, 0.0], "float32"), (3, 1))
-    eye = np.eye(3, 4, dtype="float32")
-    return ops.constant(gray, factor) + factor[:, None, None] * ops.constant(eye - gray, factor)
-
-
-def contrast_matrix(factor: Tensor, mean: Tensor) -> Tensor:
-    """Of `blend(levels, mean, factor)`, for factors and means `(batch,)`."""
-    last = ops.constant(np.tile(np.eye(1, 4, 3, dtype="float32"), (3, 1)), factor)
-    return brightness_matrix(factor) + ((1.0 - factor) * mean)[:, None, None] * last
-
-
-def compose(second: Tensor, first: Tensor) -> Tensor:
-    """The matrix of `first` and then `second`, each `(batch, 3, 4)`."""
-    last = ops.constant(np.eye(1, 4, 3, dtype="float32"), second)
-    # No matmul: accelerators round its factors to fewer digits.
-    product = ops.sum(second[:, :, :3, None] * first[:, None, :, :], axis=2)
-    return product + second[:, :, 3:] * last
-
-
-def _color_matrix_by_products(levels: Tensor, matrix: Tensor) -> Tensor:
-    """On torch one product of several pixels at once with a block-diagonal matrix is many times faster."""
-    count, height, width, _ = levels.shape
-    pixels = math.gcd(height * width, PIXELS_AT_ONCE)
-    blocks = ops.constant(np.eye(pixels, dtype="float32")[:, None, :, None], levels)
-    factors = ops.transpose(matrix[:, :, :3], (0, 2, 1))[:, None, :, None, :]
-    factors = ops.reshape(blocks * factors, (count, 3 * pixels, 3 * pixels))
-    rows = ops.reshape(levels, (count, height * width // pixels, 3 * pixels))
-    offsets = ops.tile(matrix[:, :, 3], (1, pixels))[:, None, :]
-    return ops.reshape(ops.matmul(rows, factors) + offsets, levels.shape)
 
 
 def invert(levels: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from keras_tricks._core import checks, ops, random
+from keras_tricks._core.stream import Stream
 from keras_tricks.augment._base import Batch, BatchAugmentation, Boxes, Tensor
 from keras_tricks.augment._batch import map_arrays
 from keras_tricks.augment._mixing import MixingAugmentation
@@ -49,6 +50,10 @@ class CompositeAugmentation(BatchAugmentation):
         self.counts_calls = any(layer.counts_calls for layer in members)
         self.supports_jit = all(layer.supports_jit for layer in members)
         return members
+
+    def streams(self) -> list[Stream]:
+        """The stream of this layer, and those of its members."""
+        return [self.stream, *(stream for layer in self.members for stream in layer.streams())]
 
     def inner_stream(self, place: str, seed: Tensor | None) -> tuple[Tensor, str]:
         """The seed for members that have none of their own, and the place to which their positions are appended."""

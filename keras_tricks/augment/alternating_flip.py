@@ -41,7 +41,7 @@ class AlternatingFlip(FlippingAugmentation):
     Output shape: the same, in the dtype given.
 
     Raises:
-        ValueError: if `steps_per_epoch` is not an integer of at least 1.
+        ValueError: if `steps_per_epoch` is not an integer of at least 1; when it is called in a worker process.
 
     Example:
         ```python

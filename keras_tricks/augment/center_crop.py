@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_tricks._core import checks
 from keras_tricks.augment._base import Params
-from keras_tricks.augment._resizing import FixedResizing, central_window
+from keras_tricks.augment._resizing import FixedResizing, central_window, short_side_scale
 
 
 class CenterCrop(FixedResizing):
@@ -61,8 +61,8 @@ class CenterCrop(FixedResizing):
         """The window in the middle."""
         height, width = shape[1:3]
         if isinstance(height, int) and isinstance(width, int):
-            scale = self.short_side / min(height, width)
-            if self.size[0] > round(height * scale) or self.size[1] > round(width * scale):
+            resized = short_side_scale(height, width, self.short_side)
+            if self.size[0] > resized[0] or self.size[1] > resized[1]:
                 raise ValueError(
                     f"The window must fit into images of short side {self.short_side}. "
                     f"Received: size={self.size}, images of {height} x {width} pixels"

@@ -45,7 +45,7 @@ class GaussianBlur(ColorAugmentation):
     def __init__(self, sigma: float | tuple[float, float] = (0.1, 2.0), kernel_size: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.sigma = checks.span("sigma", sigma, 0)
-        if min(_ends(self.sigma)) <= 0:
+        if min(checks.ends(self.sigma)) <= 0:
             raise checks.fail("sigma", "above 0", sigma)
         self.kernel_size = checks.optional_count("kernel_size", kernel_size)
         if self.kernel_size is not None and self.kernel_size % 2 == 0:
@@ -54,7 +54,7 @@ class GaussianBlur(ColorAugmentation):
     @property
     def radius(self) -> int:
         """Pixels of the kernel to each side of its middle."""
-        return math.ceil(REACH * max(_ends(self.sigma))) if self.kernel_size is None else self.kernel_size // 2
+        return math.ceil(REACH * max(checks.ends(self.sigma))) if self.kernel_size is None else self.kernel_size // 2
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The standard deviation of each image."""
@@ -68,7 +68,3 @@ class GaussianBlur(ColorAugmentation):
         """A bell inside one pixel."""
         sigma = params["sigma"]
         return {"sigma": ops.where(touched[:, None, None, None], sigma, ops.zeros_like(sigma) + 0.01)}
-
-
-def _ends(span: float | tuple[float, float]) -> tuple[float, float]:
-    return span if isinstance(span, tuple) else (span, span)

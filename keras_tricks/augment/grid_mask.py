@@ -1,8 +1,10 @@
 """GridMask."""
 
+import math
 from typing import Any
 
 from keras_tricks._core import checks, ops, random
+from keras_tricks.augment import _resampling
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._erasing import ErasingAugmentation
 
@@ -12,17 +14,19 @@ class GridMask(ErasingAugmentation):
 
     The image is tiled by units of `side ~ U(unit)` of its shorter side, shifted by a uniform offset along each axis;
     of every unit a square of `(1 - ratio) * side` is covered, so that `1 - (1 - ratio)**2` of the image is kept.
-    The paper's rotation of the grid is left out, as in its authors' own settings.
+    The grid may be turned, about the middle of the image: the paper's formulas do not, its authors' code for ImageNet
+    does, by any angle (`rotation=180`).
 
     Helps when: objects fill the image; the paper claims 1.4 points of accuracy on ImageNet, in long runs.
     Hurts when: training is short: the paper raises the `rate` from 0 to 0.8 in the course of it.
-    Cost: one pass over the batch, in the dtype it has.
+    Cost: one pass over the batch, in the dtype it has; with a rotation as many numbers more as there are pixels.
 
     Args:
         unit: Side of a unit as a share of the image's shorter side: a pair `(low, high)` or a number, above 0. The
             default is the paper's 96 to 224 of 224 pixels.
         ratio: Share of a unit's side that is kept, in (0, 1).
         fill: A number or colour in units of `value_range`; or "pixel", "color", "normal" as in `RandomErasing`.
+        rotation: Degrees by which the grid is turned counter-clockwise: r for U(-r, r), or a pair; 0 for none.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them: masks and boxes stay.
@@ -45,42 +49,67 @@ class GridMask(ErasingAugmentation):
         unit: float | tuple[float, float] = (3 / 7, 1.0),
         ratio: float = 0.6,
         fill: str | float | tuple[float, ...] = 0,
+        rotation: float | tuple[float, float] = 0.0,
         **kwargs: Any,
     ):
         super().__init__(fill, **kwargs)
         self.unit = checks.span("unit", unit, 0.0)
-        if (self.unit[0] if isinstance(self.unit, tuple) else self.unit) == 0:
+        if checks.ends(self.unit)[0] == 0:
             raise checks.fail("unit", "above 0", unit)
         self.ratio = checks.rate("ratio", ratio)
         if self.ratio in (0, 1):
             raise checks.fail("ratio", "between 0 and 1", ratio)
+        self.rotation = checks.span("rotation", rotation)
+
+    @property
+    def turns(self) -> bool:
+        """Whether any grid is turned."""
+        return self.rotation not in (0.0, (0.0, 0.0))
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
-        """The lines of each image's grid."""
+        """The lines of each image's grid; where it is turned, the covered pixels."""
         grid_seed, fill_seed = random.split(seed, 2)
         count, height, width, _ = shape
-        draws = random.uniform(grid_seed, (count, 3))
+        draws = random.uniform(grid_seed, (count, 4 if self.turns else 3))
         shorter = min(height, width) if isinstance(height, int) and isinstance(width, int) else _minimum(height, width)
         unit = ops.round(random.spread(draws[:, :1], self.unit) * ops.number(shorter))
         unit = ops.maximum(unit, ops.zeros_like(unit) + 2.0)
         # At least one line of a unit is kept, and one is not.
         kept = ops.round(unit * self.ratio)
         kept = ops.minimum(ops.maximum(kept, ops.ones_like(kept)), unit - 1.0)
-        offsets = ops.floor(draws[:, 1:] * unit)
+        offsets = ops.floor(draws[:, 1:3] * unit)
+        if self.turns:
+            angle = random.spread(draws[:, 3:], checks.both_ways(self.rotation)) * (math.pi / 180)
+            return {"pixels": _turned(height, width, angle, offsets, unit, kept)} | self.draw_filling(shape, fill_seed)
         return {
-            "rows": _covered(height, offsets[:, :1], unit, kept),
-            "columns": _covered(width, offsets[:, 1:], unit, kept),
+            "rows": _lines(height, offsets[:, :1], unit, kept),
+            "columns": _lines(width, offsets[:, 1:], unit, kept),
         } | self.draw_filling(shape, fill_seed)
 
 
-def _covered(size: Any, offset: Tensor, unit: Tensor, kept: Tensor) -> Tensor:
+def _lines(size: Any, offset: Tensor, unit: Tensor, kept: Tensor) -> Tensor:
     """Which of `size` lines lie in the covered part of their unit, (batch, 1, size)."""
-    unit, kept = unit[:, None, :], kept[:, None, :]
-    lines = ops.cast(ops.arange(size, dtype="int32"), "float32")[None, None, :] + offset[:, :, None]
-    # In the middle of a line rounding does no harm. An integer remainder, which is exact, is several times slower.
-    places = (lines + 0.5) * (1.0 / unit)
-    covered = (places - ops.floor(places)) * unit >= kept
-    return ops.once(ops.cast(covered, "int32")) > 0
+    # In the middle of a line rounding does no harm.
+    places = ops.cast(ops.arange(size, dtype="int32"), "float32")[None, None, :] + 0.5 + offset[:, :, None]
+    return ops.once(ops.cast(_are_covered(places, unit[:, None], kept[:, None]), "int32")) > 0
+
+
+def _turned(height: Any, width: Any, angle: Tensor, offsets: Tensor, unit: Tensor, kept: Tensor) -> Tensor:
+    """Which pixels lie in a covered square of a grid turned by `angle`, (batch, height, width)."""
+    x, y = _resampling.from_centre(height, width)
+    cos, sin = ops.cos(angle)[:, :, None], ops.sin(angle)[:, :, None]
+    unit, kept = unit[:, :, None], kept[:, :, None]
+    # Rows count downwards: what is turned counter-clockwise is seen from clockwise.
+    rows = (sin * x + cos * y) + 0.5 * ops.number(height) + offsets[:, :1, None]
+    columns = (cos * x - sin * y) + 0.5 * ops.number(width) + offsets[:, 1:, None]
+    return ops.logical_and(_are_covered(rows, unit, kept), _are_covered(columns, unit, kept))
+
+
+def _are_covered(places: Tensor, unit: Tensor, kept: Tensor) -> Tensor:
+    """Whether places along an axis lie in the covered part of their unit."""
+    # An integer remainder, which is exact, is several times slower.
+    units = places * (1.0 / unit)
+    return (units - ops.floor(units)) * unit >= kept
 
 
 def _minimum(height: Any, width: Any) -> Tensor:

@@ -55,7 +55,7 @@ class LensDistortion(WarpAugmentation):
         # r * (1 + k1 r^2 + k2 r^4) rises up to r = 1 as long as 1 + 3 k1 + 5 k2 is above 0 there and before.
         self.k1 = checks.span("k1", k1, minimum=-0.3, maximum=1.0)
         self.k2 = checks.span("k2", k2, minimum=-0.1, maximum=1.0)
-        lowest = [span[0] if isinstance(span, tuple) else span for span in (self.k1, self.k2)]
+        lowest = [checks.ends(span)[0] for span in (self.k1, self.k2)]
         if 1 + 3 * min(lowest[0], 0) + 5 * min(lowest[1], 0) <= 0:
             raise checks.fail("k2", f"above {-(1 + 3 * lowest[0]) / 5:.3f} with k1={k1}", k2)
 

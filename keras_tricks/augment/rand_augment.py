@@ -154,6 +154,8 @@ class RandAugment(PolicyAugmentation):
         # What is left of the bits is cut off: less than 4 are left at any strength above 0.
         bits = -ops.floor(-amount) if self.increasing else ops.floor(amount)
         amount = ops.where(operation == NUMBERS["Posterize"], bits, amount)
+        if not self.increasing:  # the original's threshold is a whole number
+            amount = ops.where(operation == NUMBERS["Solarize"], ops.floor(amount), amount)
         return self.slots(
             [operation[:, slot] for slot in range(self.operations)],
             [amount[:, slot] for slot in range(self.operations)],

@@ -78,7 +78,7 @@ class RandomAffine(WarpAugmentation):
         """For each image the matrix that its points are multiplied with, and what is added to them."""
         draws = random.uniform(seed, (shape[0], 6))
         rotation, shear, move_x, move_y = (
-            random.spread(draws[:, index], _both_ways(span))
+            random.spread(draws[:, index], checks.both_ways(span))
             for index, span in enumerate((self.rotation, self.shear, *self.translation))
         )
         scale, stretch = (
@@ -103,10 +103,6 @@ class RandomAffine(WarpAugmentation):
     def target_points(self, x: Tensor, y: Tensor, params: Params) -> tuple[Tensor, Tensor]:
         """Through the matrix."""
         return target_points(x, y, (params["matrix"], params["translation"]))
-
-
-def _both_ways(span: Span) -> tuple[float, float]:
-    return span if isinstance(span, tuple) else (-abs(span), abs(span))
 
 
 def _pair_of_spans(translation: Any) -> tuple[Span, Span]:

@@ -1,17 +1,20 @@
 """RandomBrightnessContrast."""
 
+import math
 from typing import Any
 
 from keras_tricks._core import checks, ops, random
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._color import LEVELS, ColorAugmentation
 
+Span = float | tuple[float, float]
+
 
 class RandomBrightnessContrast(ColorAugmentation):
     """Shifts the brightness of images and scales their contrast, both at once.
 
-    `level = middle + factor * (level - middle) + shift`, then clipped, with `factor ~ U(1 - contrast, 1 + contrast)`,
-    `shift ~ 255 * U(-brightness, brightness)` per image, and `middle = 127.5`.
+    `level = middle + factor * (level - middle) + 255 * shift`, then clipped, with `middle = 127.5`, and of each image
+    `factor ~ U(1 - contrast, 1 + contrast)` and `shift ~ U(-brightness, brightness)`, unless ranges are given.
 
     The brightness is added, as in Albumentations, whose contrast scales from black and so changes the brightness too;
     here it scales from the middle of the range. `ColorJitter` multiplies the brightness, and scales from the mean.
@@ -21,15 +24,16 @@ class RandomBrightnessContrast(ColorAugmentation):
     Cost: one pass over the batch.
 
     Args:
-        brightness: Largest shift, as a share of the range, in [0, 1].
-        contrast: Largest change of the factor, in [0, 1].
+        brightness: Largest shift, to both sides, as a share of the range, in [0, 1]; or a pair in [-1, 1], the range
+            of the shifts.
+        contrast: Largest change of the factor, in [0, 1]; or a pair, not below 0, the range of the factors.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
     Output shape: the same, in the layer's compute dtype.
 
     Raises:
-        ValueError: if `brightness` or `contrast` is not in [0, 1].
+        ValueError: if `brightness` or `contrast` is out of its range.
 
     Example:
         ```python
@@ -40,17 +44,19 @@ class RandomBrightnessContrast(ColorAugmentation):
     Reference: [Buslaev et al., 2018](https://arxiv.org/abs/1809.06839)
     """
 
-    def __init__(self, brightness: float = 0.2, contrast: float = 0.2, **kwargs: Any):
+    def __init__(self, brightness: Span = 0.2, contrast: Span = 0.2, **kwargs: Any):
         super().__init__(**kwargs)
-        self.brightness = checks.rate("brightness", brightness)
-        self.contrast = checks.rate("contrast", contrast)
+        is_pair = isinstance(brightness, (tuple, list))
+        self.brightness = checks.span("brightness", brightness, -1 if is_pair else 0, 1)
+        self.contrast = checks.span("contrast", contrast, 0, math.inf if isinstance(contrast, (tuple, list)) else 1)
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The factor and the shift of each image."""
-        draws = 2.0 * random.uniform(seed, (shape[0], 1, 1, 2)) - 1.0
+        draws = random.uniform(seed, (shape[0], 1, 1, 2))
+        factors = self.contrast if isinstance(self.contrast, tuple) else (1.0 - self.contrast, 1.0 + self.contrast)
         return {
-            "factor": 1.0 + self.contrast * draws[..., :1],
-            "shift": (LEVELS * self.brightness) * draws[..., 1:],
+            "factor": random.spread(draws[..., :1], factors),
+            "shift": LEVELS * random.spread(draws[..., 1:], checks.both_ways(self.brightness)),
         }
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:

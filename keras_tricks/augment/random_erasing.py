@@ -62,7 +62,7 @@ class RandomErasing(ErasingAugmentation):
         self.area = checks.span("area", area, 0.0, 1.0)
         self.aspect = checks.span("aspect", aspect, 0.0)
         for name, span in (("area", self.area), ("aspect", self.aspect)):
-            if (span[0] if isinstance(span, tuple) else span) == 0:
+            if checks.ends(span)[0] == 0:
                 raise checks.fail(name, "above 0", span)
         self.count = checks.count("count", count)
 
@@ -85,8 +85,8 @@ class RandomErasing(ErasingAugmentation):
     def _sides(self, area_draws: Tensor, aspect_draws: Tensor, height: Any, width: Any) -> tuple[Tensor, Tensor]:
         pixels = ops.number(height * width) * (1 / self.count)
         area = random.spread(area_draws, self.area) * pixels
-        bounds = self.aspect if isinstance(self.aspect, tuple) else (self.aspect, self.aspect)
-        log_aspect = random.spread(aspect_draws, (math.log(bounds[0]), math.log(bounds[1])))
+        low, high = map(math.log, checks.ends(self.aspect))
+        log_aspect = random.spread(aspect_draws, (low, high))
         side, stretch = ops.sqrt(area), ops.exp(0.5 * log_aspect)
         sides = (ops.round(side * stretch), ops.round(side / stretch))
         return tuple(ops.maximum(length, ops.ones_like(length)) for length in sides)

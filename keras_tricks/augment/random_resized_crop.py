@@ -8,6 +8,7 @@ from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._resizing import Box, ResizingAugmentation, central_box
 
 TRIES = 10
+Span = float | tuple[float, float]
 
 
 class RandomResizedCrop(ResizingAugmentation):
@@ -24,8 +25,8 @@ class RandomResizedCrop(ResizingAugmentation):
 
     Args:
         size: Height and width of what comes out, in pixels; an integer for both.
-        area: Smallest and largest area of the box, shares of the image's, above 0, up to 1.
-        aspect: Smallest and largest ratio of width to height, above 0.
+        area: Smallest and largest area of the box, shares of the image's, above 0, up to 1; or one number.
+        aspect: Smallest and largest ratio of width to height, above 0; or one number.
         interpolation: "bilinear" or "bicubic"; masks take the nearest pixel.
         antialias: Whether to widen the kernel where a box shrinks, as Pillow does.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
@@ -48,16 +49,16 @@ class RandomResizedCrop(ResizingAugmentation):
     def __init__(
         self,
         size: int | tuple[int, int],
-        area: tuple[float, float] = (0.08, 1.0),
-        aspect: tuple[float, float] = (3 / 4, 4 / 3),
+        area: Span = (0.08, 1.0),
+        aspect: Span = (3 / 4, 4 / 3),
         interpolation: str = "bilinear",
         antialias: bool = True,
         **kwargs: Any,
     ):
         super().__init__(interpolation, antialias, **kwargs)
         self.size = checks.size("size", size)
-        self.area = _range("area", area, 1.0)
-        self.aspect = _range("aspect", aspect, math.inf)
+        self.area = checks.span("area", area, 1e-6, 1.0)
+        self.aspect = checks.span("aspect", aspect, 1e-6)
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The box of each image."""
@@ -65,9 +66,8 @@ class RandomResizedCrop(ResizingAugmentation):
         draws = random.uniform(seed, (count, 2 * TRIES + 3))
         rows, columns = ops.number(image_height), ops.number(image_width)
         areas = random.spread(draws[:, :TRIES], self.area) * (rows * columns)
-        ratios = ops.exp(
-            random.spread(draws[:, TRIES : 2 * TRIES], (math.log(self.aspect[0]), math.log(self.aspect[1])))
-        )
+        low, high = map(math.log, checks.ends(self.aspect))
+        ratios = ops.exp(random.spread(draws[:, TRIES : 2 * TRIES], (low, high)))
         heights, widths = ops.round(ops.sqrt(areas / ratios)), ops.round(ops.sqrt(areas * ratios))
         fits = ops.logical_and(
             ops.logical_and(heights >= 1, heights <= rows), ops.logical_and(widths >= 1, widths <= columns)
@@ -105,7 +105,7 @@ class RandomResizedCrop(ResizingAugmentation):
 
     def _legal_size(self, height: Any, width: Any) -> tuple[Any, Any]:
         """The largest whole pixels with a ratio within `aspect`."""
-        low, high = self.aspect
+        low, high = checks.ends(self.aspect)
         if isinstance(height, int) and isinstance(width, int):
             return round(min(height, width / low)), round(min(width, height * high))
         rows, columns = ops.number(height), ops.number(width)
@@ -121,10 +121,3 @@ def _corner(room: Tensor, uniform: Tensor, middle: Tensor) -> Tensor:
     """A whole number from 0 to `room`, uniform, or its half (rounded down) where `middle` is 1."""
     drawn = ops.minimum(ops.floor(uniform * (room + 1.0)), room)
     return drawn + middle * (ops.floor(room * 0.5) - drawn)
-
-
-def _range(argument: str, value: Any, maximum: float) -> tuple[float, float]:
-    checks.span(argument, value, minimum=1e-6, maximum=maximum)
-    if not isinstance(value, (tuple, list)):
-        raise checks.fail(argument, "a pair (low, high)", value)
-    return float(value[0]), float(value[1])

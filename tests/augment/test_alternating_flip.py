@@ -51,6 +51,14 @@ class TestAlternatingFlip(AugmentationContract):
         for step in range(9):
             np.testing.assert_array_equal(drawn[step], drawn[0] ^ (step // 3 % 2 == 1))
 
+    def test_in_a_worker_process_which_has_calls_of_its_own_it_refuses_to_guess_the_epoch(self, monkeypatch):
+        chain = kt.augment.Sequence([self.make(), kt.augment.RandomCrop(padding=1)])
+        for layer in (self.make(), chain, kt.augment.RandomApply(self.make())):
+            monkeypatch.setattr(layer.stream, "worker_place", lambda: (1, 2))
+            with pytest.raises(ValueError, match=r"each worker process counts its own.*Trainer"):
+                layer(make_images())
+            np.testing.assert_array_equal(to_numpy(layer(make_images(), training=False)), make_images())
+
     def test_a_numbered_pipeline_in_parallel_gives_the_eager_batches_and_never_repeats_an_epoch(self):
         """It does not count calls, and says so; a plain pipeline does."""
         tf = pytest.importorskip("tensorflow")

@@ -57,7 +57,7 @@ class TestAugMix(AugmentationContract):
 
     def test_the_weights_follow_dirichlets_law_and_the_share_betas(self):
         layer = kt.augment.AugMix(alpha=0.7)
-        params = layer.sample((50_000, 8, 8, 3), random.key((1, 0), (1, 2)))
+        params = layer.sample((100_000, 8, 8, 3), random.key((1, 0), (1, 2)))
         weights = to_numpy(params["weights"])[0].T.astype("float64")
         np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
         for weight in weights.T:
@@ -68,7 +68,7 @@ class TestAugMix(AugmentationContract):
 
     def test_chains_have_one_to_three_operations_of_uniform_strength(self):
         layer = kt.augment.AugMix(severity=4)
-        params = layer.sample((20_000, 8, 8, 3), random.key((1, 0), (1, 2)))
+        params = layer.sample((100_000, 8, 8, 3), random.key((1, 0), (1, 2)))
         operations = np.stack([to_numpy(part) for part in params["operations"]], -1)
         amounts = np.stack([to_numpy(part) for part in params["amounts"]], -1)
         lengths = (operations > 0).sum(1)
@@ -80,6 +80,26 @@ class TestAugMix(AugmentationContract):
         }  # fmt: skip
         rotation = np.abs(amounts[operations == NAMES.index("Rotate")]) / 3
         assert stats.kstest(rotation, stats.uniform(0.1, 3.9).cdf).pvalue > 1e-3
+
+    def test_the_amounts_grow_with_the_severity_as_in_the_paper(self):
+        layer = kt.augment.AugMix(severity=3, all_operations=True)
+        params = layer.sample((100_000, 8, 8, 3), random.key((1, 0), (1, 2)))
+        operations = np.stack([to_numpy(part) for part in params["operations"]], -1)
+        amounts = np.stack([to_numpy(part) for part in params["amounts"]], -1)
+        # The level is uniform in 0.1 to 3 of 10: a share of the strongest.
+        low, high = 0.01, 0.3
+        spans = {"Rotate": 30, "ShearX": 0.3, "ShearY": 0.3, "TranslateX": 1 / 3, "TranslateY": 1 / 3}
+        for name, strongest in spans.items():
+            found = amounts[operations == NAMES.index(name)]
+            assert stats.kstest(np.abs(found) / strongest, stats.uniform(low, high - low).cdf).pvalue > 1e-3
+            assert abs((found > 0).mean() - 0.5) < 4 * 0.5 / np.sqrt(len(found))
+        for name in ("Color", "Contrast", "Brightness", "Sharpness"):
+            found = (amounts[operations == NAMES.index(name)] - 0.1) / 1.8
+            assert stats.kstest(found, stats.uniform(low, high - low).cdf).pvalue > 1e-3
+        posterize = amounts[operations == NAMES.index("Posterize")]
+        assert set(np.unique(posterize)) == {3, 4}
+        solarize = amounts[operations == NAMES.index("Solarize")]
+        assert set(np.unique(np.ceil(solarize))) == set(range(256 - 76, 256 - 1))
 
     def test_a_fixed_depth_and_all_operations_are_options(self):
         layer = kt.augment.AugMix(depth=2, width=1, all_operations=True)

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,6 +11,16 @@ from keras_tricks.augment.auto_augment import read
 from tests.augment.photographs import photographs
 from tests.augment.policies import PolicyContract, assert_slots_follow_one_another
 from tests.running import first_call, to_numpy
+
+# What each operation may be given at a strength s of 0 to 1.
+AMOUNTS = {
+    "Rotate": lambda s: {-30 * s, 30 * s},
+    **dict.fromkeys(("ShearX", "ShearY"), lambda s: {-0.3 * s, 0.3 * s}),
+    **dict.fromkeys(("TranslateX", "TranslateY"), lambda s: {-150 / 331 * s, 150 / 331 * s}),
+    **dict.fromkeys(("Brightness", "Color", "Contrast", "Sharpness"), lambda s: {1 - 0.9 * s, 1 + 0.9 * s}),
+    "Posterize": lambda s: {8 - round(4 * s)},
+    "Solarize": lambda s: {255 * (1 - s)},
+}
 
 
 class TestAutoAugment(PolicyContract):
@@ -39,6 +51,17 @@ class TestAutoAugment(PolicyContract):
                 assert 0 <= rate <= 1
                 assert 0 <= strength <= 9
 
+    @pytest.mark.parametrize(
+        ("policy", "fingerprint"),
+        [("imagenet", "31ed38cbc3cfb60f"), ("cifar10", "bd3bff7c04afd033"), ("svhn", "2d5a07ad5b50cdd5")],
+    )
+    def test_the_tables_are_torchvisions(self, policy, fingerprint):
+        """The fingerprints are of the lists in torchvision 0.28, written in this form."""
+        text = ";".join(
+            ",".join(f"{name} {rate:.1f} {strength}" for name, rate, strength in recipe) for recipe in read(policy)
+        )
+        assert hashlib.sha256(text.encode()).hexdigest()[:16] == fingerprint
+
     def test_the_papers_first_recipes_are_there(self):
         assert read("imagenet")[0] == (("Posterize", 0.4, 8), ("Rotate", 0.6, 9))
         assert read("cifar10")[1] == (("Rotate", 0.7, 2), ("TranslateX", 0.3, 9))
@@ -48,16 +71,17 @@ class TestAutoAugment(PolicyContract):
     def test_operations_are_as_frequent_as_the_recipes_say_and_have_their_strength(self, policy):
         layer = kt.augment.AutoAugment(policy)
         params = layer.sample((100_000, 30, 40, 3), random.key((2, 0), (1, 2)))
-        scales = {"Rotate": 30, "ShearX": 0.3, "ShearY": 0.3, "TranslateX": 150 / 331, "TranslateY": 150 / 331}
         for slot in range(2):
             operation, amount = (to_numpy(params[name][slot]) for name in ("operations", "amounts"))
-            expected = np.zeros(len(NAMES))
+            expected, wanted = np.zeros(len(NAMES)), {}
             for recipe in read(policy):
                 name, rate, strength = recipe[slot]
                 expected[NAMES.index(name)] += rate / 25
-                if name in scales and rate > 0:
-                    found = np.abs(amount[operation == NAMES.index(name)])
-                    assert np.isclose(found, scales[name] * strength / 9, rtol=1e-4).any()
+                if rate > 0:
+                    wanted.setdefault(name, set()).update(AMOUNTS[name](strength / 9) if name in AMOUNTS else {0})
+            for name, amounts in wanted.items():
+                found = np.unique(np.round(amount[operation == NAMES.index(name)].astype("float64"), 4))
+                np.testing.assert_allclose(found, sorted({round(value, 4) for value in amounts}), atol=1e-4)
             expected[0] = 1 - expected.sum()
             assert sum(layer.chances()[slot].values()) == pytest.approx(1 - expected[0])
             there = expected > 0

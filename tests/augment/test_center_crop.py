@@ -33,6 +33,12 @@ class TestCenterCrop(DeterministicContract):
             expected = resized[top:, left:][:height, :width]
             np.testing.assert_allclose(result, expected, atol=0.02)
 
+    def test_a_window_fits_that_is_as_large_as_the_resized_image(self):
+        """223 * 1.5 is 334.5, which is rounded up."""
+        images = photographs(200, 300)
+        cropped = kt.augment.CenterCrop((223, 335), ratio=1.0)(images)
+        np.testing.assert_allclose(to_numpy(cropped), to_numpy(kt.augment.Resize(223)(images)), atol=0.02)
+
     def test_a_window_that_does_not_fit_is_refused(self):
         with pytest.raises(ValueError, match=r"Received: size=\(40, 90\), images of 100 x 150 pixels"):
             kt.augment.CenterCrop((40, 90))(photographs(100, 150))

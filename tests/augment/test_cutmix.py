@@ -34,6 +34,14 @@ class TestCutMix(MixingContract):
         np.testing.assert_allclose(labels[np.arange(512), partner], share, rtol=1.3e-7)
         np.testing.assert_allclose(labels.diagonal(), 1 - share, rtol=1.3e-7, atol=6e-8)
 
+    @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+    def test_label_weights_are_exact_in_reduced_precision_too(self, policy):
+        """65,536 pixels are more than float16 can count."""
+        images = np.repeat(np.arange(4, dtype="uint8"), 256 * 256).reshape(4, 256, 256, 1)
+        mixed, labels = self.make(num_classes=4, dtype=policy)((images, np.arange(4)))
+        own = (to_numpy(mixed)[..., 0] == np.arange(4)[:, None, None]).mean((1, 2))
+        np.testing.assert_allclose(np.diag(to_numpy(labels)), own, rtol=2e-7)
+
     def test_what_is_pasted_is_one_box_of_one_partner(self):
         pasted, _ = boxes(self.make(num_classes=None))
         rows, columns = pasted.any(2), pasted.any(1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_tricks as kt
-from tests.augment.boxes import painted
+from tests.augment.boxes import FORMATS, from_corners, painted
 from tests.running import to_numpy
 
 MOVING = {
@@ -56,6 +56,43 @@ def test_masks_of_another_rank_are_refused_with_their_shape():
     batch["segmentation_masks"] = batch["segmentation_masks"][..., None]
     with pytest.raises(ValueError, match=r"Received: masks of shape \(4, 48, 64, 1, 1\)"):
         kt.augment.RandomFlip()(batch)
+
+
+class Moved(kt.augment.BatchAugmentation):
+    """Boxes go 20 pixels to the right and 10 up, in images that nobody looks at."""
+
+    keeps_dtype = True
+
+    def sample(self, shape, seed):
+        return {}
+
+    def transform_images(self, images, params):
+        return images
+
+    def transform_boxes(self, boxes, params):
+        return boxes | {"boxes": boxes["boxes"] + np.array([20, -10, 20, -10], "float32")}
+
+
+@pytest.mark.parametrize("bounding_box_format", FORMATS)
+@pytest.mark.parametrize("visible", [{}, {"min_visible": 0.0}, {"min_visible": 0.6}])
+def test_boxes_are_clipped_and_those_that_keep_too_little_become_label_minus_1_and_zeros(visible, bounding_box_format):
+    generator = np.random.default_rng(4)
+    low = generator.uniform(0, [56, 40], (64, 3, 2))
+    given = np.concatenate([low, low + generator.uniform(1, [64, 48] - low)], -1).astype("float32")
+    labels = np.tile([3, 0, -1], (64, 1))
+    boxes = {"boxes": from_corners(given, bounding_box_format, 48, 64), "labels": labels}
+    layer = Moved(bounding_box_format=bounding_box_format, **visible)
+    moved = layer({"images": np.zeros((64, 48, 64, 3), "uint8"), "bounding_boxes": boxes})["bounding_boxes"]
+    wanted = given.astype("float64") + np.array([20, -10, 20, -10])
+    inside = np.clip(wanted, 0, [64, 48, 64, 48])
+    areas = [np.prod(np.maximum(part[..., 2:] - part[..., :2], 0), axis=-1) for part in (wanted, inside)]
+    share = areas[1] / areas[0]
+    kept = (labels >= 0) & (share > 0) & (share >= visible.get("min_visible", 0.1))
+    assert 20 < kept.sum() < 120
+    assert (np.abs(share - 0.1) > 1e-4).all()
+    np.testing.assert_array_equal(to_numpy(moved["labels"]), np.where(kept, labels, -1))
+    expected = from_corners(np.where(kept[..., None], inside, 0), bounding_box_format, 48, 64)
+    np.testing.assert_allclose(to_numpy(moved["boxes"]), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [*MOVING, "choice", "chain", "repeated", "erasing"])

@@ -5,7 +5,7 @@ from scipy import stats
 import keras_tricks as kt
 from keras_tricks._core import random
 from tests.contracts.augmentation import AugmentationContract
-from tests.running import to_numpy
+from tests.running import first_call, to_numpy
 
 
 def lines(layer, count=5000, height=60, width=48):
@@ -22,6 +22,7 @@ class TestGridMask(AugmentationContract):
         ({"unit": (0.5, 0.2)}, "`unit`"),
         ({"ratio": 1.0}, "`ratio` must be between 0 and 1. Received: ratio=1.0"),
         ({"ratio": -0.5}, "`ratio`"),
+        ({"rotation": "any"}, "`rotation` must be a number or a pair.*Received: rotation='any'"),
     ]
 
     @pytest.mark.parametrize(("side", "ratio", "kept"), [(12, 0.6, 7), (12, 0.5, 6), (2, 0.9, 1), (48, 0.01, 1)])
@@ -39,7 +40,7 @@ class TestGridMask(AugmentationContract):
             assert len(starts) == side or side == 48
 
     def test_the_share_kept_is_the_papers(self):
-        rows, columns = lines(self.make(unit=(0.2, 0.8), ratio=0.6), 20_000)
+        rows, columns = lines(self.make(unit=(0.2, 0.8), ratio=0.6), 100_000)
         kept = 1 - rows.mean(1) * columns.mean(1)
         assert abs(kept.mean() - (1 - 0.4**2)) < 0.01
 
@@ -54,14 +55,14 @@ class TestGridMask(AugmentationContract):
         assert stats.kstest(shifted, stats.uniform(50, 50).cdf).statistic < 1.63 / np.sqrt(4000) + 0.01
 
     def test_the_offset_is_uniform(self):
-        rows, columns = lines(self.make(unit=0.25), 20_000)
+        rows, columns = lines(self.make(unit=0.25), 100_000)
         for covered in (rows, columns):
             assert stats.chisquare(covered[:, :12].sum(0)).pvalue > 0.001
 
     def test_the_offsets_of_rows_and_columns_are_independent(self):
-        rows, columns = lines(self.make(unit=0.25), 20_000)
+        rows, columns = lines(self.make(unit=0.25), 100_000)
         together = (rows[:, 0] & columns[:, 0]).mean()
-        assert abs(together - rows[:, 0].mean() * columns[:, 0].mean()) < 4 * 0.5 / np.sqrt(20_000)
+        assert abs(together - rows[:, 0].mean() * columns[:, 0].mean()) < 4 * 0.5 / np.sqrt(100_000)
 
     def test_squares_are_black_where_a_covered_row_meets_a_covered_column(self):
         images = np.full((4, 24, 24, 3), 9, "uint8")
@@ -70,3 +71,36 @@ class TestGridMask(AugmentationContract):
         covered = to_numpy(params["rows"])[:, 0, :, None] & to_numpy(params["columns"])[:, 0, None, :]
         erased = to_numpy(layer.transform_images(images, params))
         np.testing.assert_array_equal(erased, np.where(covered[..., None], 0, images))
+
+    def test_a_quarter_turn_swaps_rows_and_columns(self):
+        """Of a grid as fine as its squares are, about the middle of an image whose sides are whole units."""
+        shape, key = (200, 48, 48, 3), random.key((5, 0), (1, 2))
+        rows, columns = lines(self.make(unit=0.25), 200, 48, 48)
+        plain = rows[:, :, None] & columns[:, None, :]
+        turned = to_numpy(self.make(unit=0.25, rotation=(90, 90)).sample(shape, key)["pixels"])
+        for image, other in zip(plain, turned, strict=True):
+            # The offsets are drawn differently: compared are the covered places, shifted into each other.
+            image = np.rot90(image)
+            assert any(
+                (np.roll(image, (down, right), (0, 1)) == other).all() for down in range(12) for right in range(12)
+            )
+
+    def test_the_share_kept_and_the_angles_are_as_asked_for(self):
+        """The angle is read off the gradient of the covered places, in a grid of broad stripes."""
+        layer = self.make(unit=0.5, ratio=0.5, rotation=(30, 30))
+        pixels = to_numpy(layer.sample((64, 200, 200, 3), random.key((5, 0), (1, 2)))["pixels"])
+        assert abs(pixels.mean() - 0.25) < 0.02
+        # A square's sides lie along 30 degrees: its second harmonic of four-fold symmetry says so.
+        down, right = np.gradient(pixels.astype("float64"), axis=(1, 2))
+        angle = np.angle((np.hypot(down, right) * np.exp(4j * np.arctan2(-down, right))).sum()) / 4
+        assert abs(np.degrees(angle) - 30) < 2
+
+    def test_turned_squares_are_black_and_a_rotation_both_ways_is_uniform(self):
+        images = np.full((4, 24, 20, 3), 9, "uint8")
+        layer = self.make(unit=0.5, rotation=180)
+        params = layer.sample(images.shape, random.key((5, 0), (1, 2)))
+        erased = to_numpy(layer.transform_images(images, params))
+        np.testing.assert_array_equal(erased, np.where(to_numpy(params["pixels"])[..., None], 0, images))
+        assert len({image.tobytes() for image in erased}) == 4
+        half = to_numpy(first_call(self.make(unit=0.5, rotation=180, rate=0.5), np.repeat(images, 100, axis=0)))
+        assert abs((half == 9).all((1, 2, 3)).mean() - 0.5) < 0.1

@@ -46,48 +46,6 @@ def test_the_gray_of_one_channel_is_itself():
     assert _levels.grayscale(levels) is levels
 
 
-@WAYS
-@pytest.mark.parametrize(
-    ("enhance", "matrix"),
-    [
-        (ImageEnhance.Brightness, lambda levels, factor: _levels.brightness_matrix(factor)),
-        (ImageEnhance.Color, lambda levels, factor: _levels.saturation_matrix(factor)),
-        (
-            ImageEnhance.Contrast,
-            lambda levels, factor: _levels.contrast_matrix(factor, ops.mean(_levels.grayscale(levels), (1, 2, 3))),
-        ),
-    ],
-    ids=["brightness", "saturation", "contrast"],
-)
-def test_color_matrices_are_pillows_enhancements(run, enhance, matrix):
-    def change(levels):
-        return _levels.color_matrix(levels, matrix(levels, vector(levels, 0.4, 1.7)))
-
-    expected = pillow(lambda image, index: enhance(image).enhance((0.4, 1.7)[index]))
-    assert_levels(run(change, photographs().astype("float32")), expected, 1)
-
-
-@WAYS
-def test_any_matrix_is_the_product_with_each_pixel_also_of_odd_images(run):
-    matrix = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
-    levels = photographs()[:, :7, :11].astype("float32")
-    expected = np.einsum("bhwc,bdc->bhwd", levels, matrix[..., :3]) + matrix[:, None, None, :, 3]
-    changed = to_numpy(run(lambda levels: _levels.color_matrix(levels, ops.constant(matrix, levels)), levels))
-    np.testing.assert_allclose(changed, expected, atol=1e-3)
-
-
-@WAYS
-def test_a_composed_matrix_is_one_after_the_other(run):
-    first, second = np.random.default_rng(0).normal(size=(2, 2, 3, 4)).astype("float32")
-
-    def both(levels):
-        one, two = (ops.constant(matrix, levels) for matrix in (first, second))
-        apart = _levels.color_matrix(_levels.color_matrix(levels, one), two)
-        return apart - _levels.color_matrix(levels, _levels.compose(two, one))
-
-    np.testing.assert_allclose(to_numpy(run(both, photographs().astype("float32"))), 0, atol=2e-2)
-
-
 def test_a_blend_starts_at_the_other_and_passes_the_image():
     levels, other = (keras.ops.convert_to_tensor(np.full((3, 2, 2, 1), value, "float32")) for value in (10, 2))
     blended = to_numpy(_levels.blend(levels, other, parameter(levels, 0, 1, 1.5)))

@@ -29,7 +29,7 @@ class TestMixUp(MixingContract):
 
     @pytest.mark.parametrize("alpha", [0.1, 0.2, 1.0, 5.0])
     def test_the_weight_follows_beta_alpha_alpha_per_sample(self, alpha):
-        count = 20_000
+        count = 100_000
         labels = np.zeros((count, 2), "float32")
         labels[:, 0] = 1
         images = np.zeros((count, 1, 1, 1), "float32")

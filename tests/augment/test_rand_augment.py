@@ -74,6 +74,7 @@ class TestRandAugment(PolicyContract):
             (5, True, {"Posterize": {2}, "Solarize": {128}, "SolarizeAdd": {55}, "Contrast": {0.55, 1.45}}),
             (0, True, {"Posterize": {4}, "Solarize": {256}, "SolarizeAdd": {0}, "Sharpness": {1}, "ShearX": {0}}),
             (10, False, {"Posterize": {4}, "Solarize": {256}, "Brightness": {1.9}, "TranslateX": {-0.45, 0.45}}),
+            (9, False, {"Posterize": {3}, "Solarize": {230}, "SolarizeAdd": {99}}),
             (0, False, {"Posterize": {0}, "Solarize": {0}, "Brightness": {0.1}}),
         ],
     )

@@ -13,7 +13,11 @@ class TestRandomBrightnessContrast(AugmentationContract):
     arguments = {"brightness": 0.3, "contrast": 0.5}
     bad_arguments = [
         ({"brightness": 1.2}, r"`brightness` must be in \[0, 1\]. Received: brightness=1.2"),
+        ({"brightness": (-1.5, 0)}, r"`brightness` must be in \[-1, 1\]"),
+        ({"brightness": -0.1}, "`brightness`"),
         ({"contrast": -0.1}, "`contrast`"),
+        ({"contrast": 1.5}, r"`contrast` must be in \[0, 1\]"),
+        ({"contrast": (1.5, 0.5)}, "`contrast`.*low not above high"),
     ]
 
     def test_it_is_the_formula(self):
@@ -31,6 +35,13 @@ class TestRandomBrightnessContrast(AugmentationContract):
         assert stats.kstest(factor, stats.uniform(0.7, 0.6).cdf).pvalue > 1e-3
         assert stats.kstest(shift / 255, stats.uniform(-0.2, 0.4).cdf).pvalue > 1e-3
         assert abs(np.corrcoef(factor, shift)[0, 1]) < 4 / np.sqrt(100_000)
+
+    def test_pairs_are_the_ranges_themselves(self):
+        layer = kt.augment.RandomBrightnessContrast((-0.1, 0.4), (0.5, 2.5))
+        params = layer.sample((100_000, 1, 1, 3), random.key((5, 0), (1, 2)))
+        factor, shift = (to_numpy(params[name]).ravel() for name in ("factor", "shift"))
+        assert stats.kstest(factor, stats.uniform(0.5, 2.0).cdf).pvalue > 1e-3
+        assert stats.kstest(shift / 255, stats.uniform(-0.1, 0.5).cdf).pvalue > 1e-3
 
     def test_uint8_does_not_wrap_around(self):
         images = np.full((64, 4, 4, 3), 200, "uint8")

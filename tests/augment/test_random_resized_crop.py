@@ -43,7 +43,7 @@ class TestRandomResizedCrop(AugmentationContract):
         ({"size": 0}, "`size`.*Received: size=0"),
         ({"area": (0, 1)}, r"`area`.*Received: area=\(0, 1\)"),
         ({"area": (0.5, 1.2)}, "`area`"),
-        ({"area": 0.5}, "`area` must be a pair"),
+        ({"area": 1.5}, "`area`.*Received: area=1.5"),
         ({"aspect": (2, 1)}, "`aspect`"),
         ({"interpolation": "lanczos"}, "`interpolation`.*Received: interpolation='lanczos'"),
     ]
@@ -88,6 +88,12 @@ class TestRandomResizedCrop(AugmentationContract):
         expected = inceptions_law(20_000, height, width, (0.08, 1.0), (3 / 4, 4 / 3))
         for value in (lambda b: b[2] * b[3], lambda b: b[3] / b[2], lambda b: b[0], lambda b: b[1]):
             assert stats.ks_2samp(value(drawn), value(expected)).pvalue > 1e-3
+
+    def test_a_single_number_is_fixed(self):
+        layer = kt.augment.RandomResizedCrop(8, area=0.25, aspect=1.0)
+        params = layer.sample((100, 60, 60, 3), random.key((1, 0), (1, 2)))
+        drawn = {tuple(to_numpy(side)[index] for side in params["box"][2:]) for index in range(100)}
+        assert drawn == {(30, 30)}
 
     def test_small_areas_are_uniform(self):
         _, _, height, width = draw(100_000, 1000, 1000, area=(0.1, 0.4))

@@ -92,6 +92,72 @@ def test_a_stream_that_is_loaded_goes_on_from_there():
     np.testing.assert_array_equal(drawn(layer, make_images()), drawn(other, make_images()))
 
 
+def test_a_stream_that_is_loaded_is_that_layers_alone():
+    first, other = (kt.augment.RandomCrop(padding=3, seed=1) for _ in "ab")
+    plain = kt.augment.RandomCrop(padding=3, seed=1)
+    plain.supports_jit = False
+    drawn(first, make_images())
+    first.stream.load_state([7, 0])
+    np.testing.assert_array_equal(drawn(other, make_images()), drawn(plain, make_images()))
+
+
+def test_a_state_that_is_handed_in_is_the_one_that_counts():
+    layer, images = kt.augment.RandomCrop(padding=3, seed=1), keras.ops.convert_to_tensor(make_images())
+    for seed in (5, 6, 5):
+        state = keras.ops.convert_to_tensor(np.array([seed, 0], "int32" if BACKEND != "tensorflow" else "int64"))
+        changed, _ = layer.stateless_call([], [state], images)
+        expected = kt.augment.RandomCrop(padding=3, seed=seed)(images)
+        np.testing.assert_array_equal(to_numpy(changed), to_numpy(expected))
+
+
+class Hidden(Darker):
+    """Keeps its share where nobody looks: in an attribute of its own, a variable, a dict."""
+
+    def __init__(self, kind, **kwargs):
+        super().__init__(**kwargs)
+        self.kind = kind
+        self.set_share(0.5)
+
+    def set_share(self, share):
+        if self.kind == "attribute":
+            self._share = share
+        elif self.kind == "dict":
+            self.shares = {"share": share}
+        elif not hasattr(self, "variable"):
+            self.variable = keras.Variable(share, dtype="float32")
+        else:
+            self.variable.assign(share)
+
+    def transform_images(self, images, params):
+        if self.kind == "attribute":
+            return images * self._share
+        return images * (self.shares["share"] if self.kind == "dict" else self.variable)
+
+
+@pytest.mark.parametrize("kind", ["attribute", "dict", "variable"])
+def test_a_value_changed_anywhere_in_a_layer_changes_the_next_batch(kind):
+    layer, images = Hidden(kind, seed=1), make_images("float32")
+    drawn(layer, images)
+    layer.set_share(0.25)
+    np.testing.assert_allclose(to_numpy(layer(images)), images / 4)
+    if kind == "dict":
+        layer.shares["share"] = 1.0
+        np.testing.assert_allclose(to_numpy(layer(images)), images)
+    np.testing.assert_allclose(to_numpy(drawn(Hidden(kind, seed=1), images)[-1]), images / 2)
+
+
+@compiles
+def test_layers_of_other_seeds_or_of_none_share_what_was_compiled():
+    drawn(Darker(0.7, seed=4), make_images())
+    Darker.traces = 0
+    drawn(Darker(0.7, seed=5), make_images())
+    assert Darker.traces == 0
+    drawn(Darker(0.7), make_images())
+    first = Darker.traces
+    drawn(Darker(0.7), make_images())
+    assert Darker.traces == first
+
+
 def test_parts_that_no_trick_changes_stay_as_they_are():
     batch = {"labels": np.arange(8), "distances": np.linspace(0, 1, 8).astype("float32"), "known": np.arange(8) > 3}
     for layer in (kt.augment.RandomFlip(seed=1), kt.augment.GaussianNoise(seed=1)):

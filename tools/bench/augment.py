@@ -168,7 +168,7 @@ def _eager(layer: Any, batch: Any, **arguments: Any) -> Run:
 
 
 def _warm(run: Run) -> Run:
-    """`run`, when it is as it stays: on TensorFlow an augmentation is compiled when it is called for the fourth time."""
+    """`run`, when it is as it stays: on TensorFlow an augmentation is compiled at its fourth call."""
     for _ in range(4 if BACKEND == "tensorflow" else 0):
         run()
     return run
