@@ -7,9 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import torch
 
 Tensor = Any
+
+KEPT_CONSTANTS = 256
+
+_constants: dict[Any, Tensor] = {}
 
 
 def __getattr__(name: str) -> Any:
@@ -54,6 +59,23 @@ log = _direct(keras.ops.log, torch.log, _is_of_floats)
 round = _direct(keras.ops.round, torch.round, _is_of_floats)
 sin = _direct(keras.ops.sin, torch.sin, _is_of_floats)
 sqrt = _direct(keras.ops.sqrt, torch.sqrt, _is_of_floats)
+
+
+@torch.compiler.disable
+def constant(array: np.ndarray, device: Any) -> Tensor:
+    """`array` as a tensor on `device`, sent there once: it must not be written to."""
+    key = array.tobytes(), array.dtype.str, array.shape, device
+    if (kept := _constants.get(key)) is not None:
+        return kept
+    # Made in inference mode it could not be used where gradients are computed.
+    with torch.inference_mode(False):
+        made = keras.ops.convert_to_tensor(array.copy()).to(device)
+    # What stands for a tensor while a function is traced, or exported, is of no use afterwards.
+    if type(made) is torch.Tensor:
+        if len(_constants) >= KEPT_CONSTANTS:
+            _constants.pop(next(iter(_constants)), None)
+        _constants[key] = made
+    return made
 
 
 def cast(value: Any, dtype: str) -> Tensor:

@@ -10,7 +10,6 @@ therefore the operations that a trick calls with numbers, and `constant` for arr
 
 import contextlib
 import contextvars
-import functools
 import importlib
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import numpy as np
 
 Tensor = Any
 
+_ops_of_backend: ModuleType | None = None
 _graph: contextvars.ContextVar[ModuleType | None] = contextvars.ContextVar("_graph", default=None)
 
 
@@ -33,16 +33,25 @@ def _namespace() -> ModuleType:
     return _graph.get() or _of_backend()
 
 
-@functools.cache
 def _of_backend() -> ModuleType:
-    return importlib.import_module("keras_tricks._core._torch_ops") if keras.backend.backend() == "torch" else keras.ops
+    # No `functools.cache`: torch's compiler warns of one at each call.
+    global _ops_of_backend
+    if _ops_of_backend is None:
+        is_torch = keras.backend.backend() == "torch"
+        _ops_of_backend = importlib.import_module("keras_tricks._core._torch_ops") if is_torch else keras.ops
+    return _ops_of_backend
 
 
 def constant(array: np.ndarray, like: Tensor) -> Tensor:
     """`array` where the tensor (or number) `like` is; on torch it is sent there once."""
     if in_tensorflow_graph() or keras.backend.backend() != "torch" or isinstance(like, int):
         return _namespace().convert_to_tensor(array)
-    return _torch_constant(array.tobytes(), array.dtype.str, array.shape, like.device)
+    return _of_backend().constant(array, like.device)
+
+
+def constant_like(like: Tensor, value: float) -> Tensor:
+    """`value` in the type of `like`, to be broadcast against it."""
+    return cast(_namespace().zeros_like(like[:1, :1, :1, :1], "float32") + value, like.dtype)
 
 
 def number(value: Any) -> Any:
@@ -132,7 +141,9 @@ def once(value: Tensor) -> Tensor:
     """
     if is_torch(value) or in_tensorflow_graph() or value.shape[0] == 0:
         return value
-    return replace_rows(value, _namespace().zeros((1,), "int32"), value[:1])
+    first = value[:1]  # no row at all of an empty batch whose size is not known before
+    rows = _namespace().arange(_namespace().shape(first)[0], dtype="int32")
+    return replace_rows(value, rows, first)
 
 
 def is_torch(value: Any) -> bool:
@@ -143,12 +154,6 @@ def is_torch(value: Any) -> bool:
 def _has_methods(value: Any) -> bool:
     """Whether `value` is an array of NumPy, JAX or torch, whose own methods take plain numbers."""
     return hasattr(value, "clip") and hasattr(value, "dtype")
-
-
-@functools.lru_cache(maxsize=256)
-def _torch_constant(values: bytes, dtype: str, shape: tuple[int, ...], device: Any) -> Tensor:
-    array = np.frombuffer(values, dtype).reshape(shape).copy()
-    return keras.ops.convert_to_tensor(array).to(device)
 
 
 def is_foreign_graph_tensor(value: Any) -> bool:

@@ -81,6 +81,8 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if not self.augment:
             return x, y, sample_weight
+        if keras.backend.backend() == "torch":  # a `DataLoader` of one's own leaves batches where they were made
+            x, y, sample_weight = keras.tree.map_structure(_on_device, (x, y, sample_weight))
         batch = dict(x) if isinstance(x, Mapping) else {"images": x}
         if "images" not in batch or not hasattr(batch["images"], "shape"):
             raise ValueError(
@@ -147,3 +149,7 @@ def _takers_of_one_kind(model: keras.Model) -> list[str]:
         parts += config[kind] if isinstance(config.get(kind), (list, tuple)) else [config.get(kind)]
     names = [part.get("class_name", "") if isinstance(part, dict) else str(part) for part in parts]
     return [name for name in names if name in ("acc", "accuracy") or "categorical" in name.lower()]
+
+
+def _on_device(part: Any) -> Any:
+    return None if part is None else keras.ops.convert_to_tensor(part)

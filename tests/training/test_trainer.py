@@ -176,6 +176,14 @@ def test_a_layer_that_changes_the_size_cuts_the_middle_at_inference():
     )
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="the other backends move a batch to the device themselves")
+def test_batches_of_a_loader_of_ones_own_are_brought_to_the_device():
+    trainer = make_trainer(kt.augment.RandomFlip())
+    parts = trainer.augment_data((IMAGES, LABELS, np.ones(COUNT, "float32")))
+    assert [type(part).__name__ for part in parts] == ["Tensor"] * 3
+    assert {part.device for part in parts} == {trainer.model.weights[0].value.device}
+
+
 def test_of_a_dict_of_inputs_the_images_are_augmented():
     images, size = keras.Input((10, 8, 3), name="images"), keras.Input((1,), name="size")
     features = layers.Concatenate()([layers.Flatten()(images), size])
