@@ -72,19 +72,25 @@ def parse(text: str) -> tuple[Call, ...]:
     try:
         body = ast.parse(f"[{text}]", mode="eval").body
     except (SyntaxError, ValueError):
-        raise ValueError(f"cannot be read: {text}. Write names or calls: flip, RandomErasing(rate=1)") from None
-    calls = tuple(_call(node) for node in body.elts)  # type: ignore[attr-defined]
+        raise _unreadable(text) from None
+    if not isinstance(body, ast.List):
+        raise _unreadable(text)
+    calls = tuple(map(_call, body.elts))
     texts = [call.text for call in calls]
     if len(set(texts)) < len(texts):
         raise ValueError(f"named twice: {text}")
     return calls
 
 
+def _unreadable(text: str) -> ValueError:
+    return ValueError(f"cannot be read: {text}. Write names or calls: flip, RandomErasing(rate=1)")
+
+
 def _call(node: ast.AST) -> Call:
     text = ast.unparse(node)
     name, args, keywords = (node.func, node.args, node.keywords) if isinstance(node, ast.Call) else (node, [], [])
     if not isinstance(name, ast.Name) or any(keyword.arg is None for keyword in keywords):
-        raise ValueError(f"cannot be read: {text}. Write names or calls: flip, RandomErasing(rate=1)")
+        raise _unreadable(text)
     class_name = known().get(name.id.lower().replace("_", ""))
     if class_name is None:
         raise ValueError(f"unknown: {name.id}. Choose from {choices()}, or none")
@@ -100,7 +106,7 @@ def _value(node: ast.AST) -> Any:
         return values if isinstance(node, ast.List) else tuple(values)
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         raise ValueError(f"not a plain value: {ast.unparse(node)}") from None
 
 

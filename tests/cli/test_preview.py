@@ -61,6 +61,15 @@ class TestPreview:
             assert ("flip" in name) == np.array_equal(pictures[0].image, pictures[1].image)
         assert any("even: " in picture.title and "odd: " in picture.title for picture in drawn["cutmix"])
 
+    def test_repeated_images_are_drawn_below_their_originals(self, dataset, tmp_path, drawn):
+        options = ["--dataset", str(dataset), "--backend", BACKEND, "--out", str(tmp_path / "grid.png")]
+        assert main(["preview", "--augment", "repeatedaugmentation", "--columns", "3", "--draws", "1", *options]) == 0
+        originals, repeated = drawn.values()
+        assert len(originals) == 3
+        for original, picture in zip(originals, repeated, strict=True):
+            np.testing.assert_array_equal(picture.image, original.image)
+            assert picture.title == original.title
+
     def test_boxes_and_masks_move_with_their_images(self, dataset, tmp_path, drawn):
         options = ["--dataset", str(dataset), "--backend", BACKEND, "--out", str(tmp_path / "grid.png"), "--boxes"]
         assert (
@@ -94,6 +103,9 @@ class TestPreview:
             ("flip(rate=__import__('os'))", "unknown: __import__"),
             ("flip(rate=1 + x)", "not a plain value: 1 + x"),
             ("flip(**{})", "cannot be read"),
+            ("flip for x in y", "cannot be read: flip for x in y"),
+            ("flip]+[crop", "cannot be read"),
+            ("RandomErasing({[1]})", "not a plain value: {[1]}"),
         ],
     )
     def test_what_is_no_list_of_augmentations_is_refused(self, augment, message, capsys):
