@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_tricks._core import checks, ops, random
+from keras_tricks.augment import _levels
 from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
 
 FILLS = ("pixel", "color", "normal")
@@ -88,7 +89,7 @@ class ErasingAugmentation(BatchAugmentation):
         low, high = self.value_range
         if (low, high) == (0, LEVELS):
             return ops.cast(levels, dtype)
-        return ops.cast(ops.cast(levels, "float32") * ((high - low) / LEVELS) + low, dtype)
+        return _levels.as_pixels(ops.cast(levels, "float32") * ((high - low) / LEVELS) + low, dtype)
 
     def _constant(self, images: Tensor, channels: Any) -> Tensor:
         color = np.array([[self.fill if isinstance(self.fill, tuple) else [self.fill]]], "float32")
