@@ -284,6 +284,11 @@ class BatchAugmentation(RandomLayer):
                 f"{type(self).__name__} takes images of shape (batch, {axes}) or ({axes}). "
                 f"Received: {getattr(images, 'shape', type(images).__name__)}"
             )
+        if isinstance(images, keras.KerasTensor) and len(images.shape) == 3:
+            raise ValueError(
+                f"Inside a model {type(self).__name__} takes images of four axes, the batch's and the channels' among "
+                f"them. Received: {images.shape}"
+            )
         if isinstance(images, keras.KerasTensor) and (self.mixes_samples or self.copies != 1):
             what = "mixes" if self.mixes_samples else "repeats"
             raise ValueError(
@@ -293,6 +298,17 @@ class BatchAugmentation(RandomLayer):
             )
         if batch.get("labels") is not None:
             self.check_labels(batch["labels"])
+
+    def known_channels(self, images: Tensor) -> int:
+        """The number of channels of images, channels last, for a trick that has to know it before it runs."""
+        channels = images.shape[-1]
+        if channels is None:
+            raise ValueError(
+                f"{type(self).__name__} has to know how many channels images have: name it where they are read "
+                "(`tf.io.decode_jpeg(..., channels=3)`) or with `tf.ensure_shape`. "
+                f"Received: images of shape {tuple(images.shape)}"
+            )
+        return channels
 
     def _channels_last_shape(self, images: Tensor) -> tuple[Any, ...]:
         shape = ops.shape(images)

@@ -19,7 +19,7 @@ LABEL_NAMES = ("labels", "classes")
 def label_name(boxes: Boxes) -> str:
     """What these boxes call their labels; raises if the dict is not of boxes and labels."""
     names = [name for name in LABEL_NAMES if name in boxes] if isinstance(boxes, Mapping) else []
-    if "boxes" not in boxes or len(names) != 1:
+    if len(names) != 1 or "boxes" not in boxes:
         raise ValueError(
             '`bounding_boxes` must be a dict of "boxes", (batch, count, 4), and "labels" or "classes", (batch, count). '
             f"Received: {sorted(boxes) if isinstance(boxes, Mapping) else type(boxes).__name__}"

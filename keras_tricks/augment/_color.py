@@ -12,7 +12,8 @@ LEVELS = 255.0
 class ColorAugmentation(BatchAugmentation):
     """Base of the augmentations of colour: a trick writes `sample` and `change_levels`.
 
-    Images come in `value_range` and go out in it; masks and boxes stay as they are.
+    Images come in `value_range` and go out in it, clipped to it where they are not uint8; masks and boxes stay as they
+    are.
 
     Args:
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
@@ -23,6 +24,8 @@ class ColorAugmentation(BatchAugmentation):
     rounds_levels = True
     # The numbers of channels for which the trick has a meaning; None for any.
     channels: ClassVar[tuple[int, ...] | None] = None
+    # Whether the trick has to know the number of channels, also where it takes any.
+    asks_for_channels = False
 
     def draw_changed(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """Which images to change, `(batch, 1, 1, 1)`: all that is random where a trick has no numbers of its own."""
@@ -49,12 +52,14 @@ class ColorAugmentation(BatchAugmentation):
             levels = ops.round(levels)
         levels = self.change_levels(levels, params)
         changed = self.from_levels(ops.clip(levels, 0.0, LEVELS))
-        return ops.cast(changed, images.dtype) if self.keeps_dtype else changed
+        return _levels.as_pixels(changed, images.dtype) if self.keeps_dtype else changed
 
     def _check_channels(self, images: Tensor) -> None:
-        if self.channels is not None and images.shape[-1] not in (None, *self.channels):
+        if self.channels is None and not self.asks_for_channels:
+            return
+        if self.known_channels(images) not in (self.channels or (images.shape[-1],)):
             raise ValueError(
-                f"{type(self).__name__} takes images of {' or '.join(map(str, self.channels))} channels. "
+                f"{type(self).__name__} takes images of {' or '.join(map(str, self.channels or ()))} channels. "
                 f"Received: images of shape {tuple(images.shape)}"
             )
 

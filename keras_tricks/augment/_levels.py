@@ -25,6 +25,11 @@ def is_uint8(levels: Tensor) -> bool:
     return "uint8" in str(levels.dtype)
 
 
+def as_pixels(values: Tensor, dtype: Any) -> Tensor:
+    """Float32 values in `dtype`: the nearest, if that is one of integers."""
+    return ops.cast(ops.round(values) if "int" in str(dtype) else values, dtype)
+
+
 def grayscale(levels: Tensor) -> Tensor:
     """How bright each pixel looks, in one channel; images of one channel as they are."""
     if levels.shape[-1] == 1:

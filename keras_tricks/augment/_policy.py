@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_tricks._core import checks, ops
-from keras_tricks.augment import _operations, _resampling
+from keras_tricks.augment import _levels, _operations, _resampling
 from keras_tricks.augment._base import Boxes, Params, Tensor
 from keras_tricks.augment._color import LEVELS, ColorAugmentation
 from keras_tricks.augment._warp import Affine, move_boxes, source_points, target_points
@@ -60,7 +60,7 @@ class PolicyAugmentation(ColorAugmentation):
             return self.change_levels(images, params)
         levels = ops.clip(ops.round(self.to_levels(ops.cast(images, "float32"))), 0.0, LEVELS)
         changed = self.change_levels(ops.once(ops.cast(levels, "uint8")), params)
-        return ops.cast(self.from_levels(ops.cast(changed, "float32")), images.dtype)
+        return _levels.as_pixels(self.from_levels(ops.cast(changed, "float32")), images.dtype)
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The uint8 levels after every slot."""

@@ -35,9 +35,9 @@ def resample(images: Tensor, x: Tensor, y: Tensor, fill: float | str, interpolat
         inside = ops.logical_and(_on_a_pixel(x, width), _on_a_pixel(y, height))
     x, y = _clamp(x, width), _clamp(y, height)
     seen = bilinear(images, x, y) if interpolation == "bilinear" else _nearest(images, x, y)
-    if inside is None:
+    if inside is None or isinstance(fill, str):
         return seen
-    return ops.where(inside[..., None], seen, ops.cast(ops.zeros_like(seen) + fill, seen.dtype))
+    return ops.where(inside[..., None], seen, ops.constant_like(seen, fill))
 
 
 def from_centre(height: Any, width: Any) -> tuple[Tensor, Tensor]:

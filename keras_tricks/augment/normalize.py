@@ -75,6 +75,8 @@ class Normalize(ColorAugmentation):
 
 
 def _per_channel(argument: str, value: Any) -> float | tuple[float, ...]:
+    if isinstance(value, np.ndarray) and value.ndim < 2:
+        value = value.tolist()
     if checks.is_number(value):
         return float(value)
     if not isinstance(value, (tuple, list)) or not value or not all(map(checks.is_number, value)):

@@ -123,8 +123,7 @@ class RandomCrop(BatchAugmentation):
         if "uint8" in str(windows.dtype) and not 0 <= fill <= 255:
             raise ValueError(f"`fill` must be a level of 0 to 255 for uint8 images. Received: fill={fill!r}")
         known = ops.logical_and(known_rows[:, :, None], known_columns[:, None, :])
-        filling = ops.cast(ops.zeros_like(windows) + fill, windows.dtype)
-        return ops.where(known[..., None], windows, filling)
+        return ops.where(known[..., None], windows, ops.constant_like(windows, fill))
 
 
 def _line(corner: Tensor, size: Any, window: Any, fill: float | str) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ class Solarize(ColorAugmentation):
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
-    Output shape: the same, in the dtype given.
+    Output shape: the same, in the dtype given; floats become whole levels.
 
     Raises:
         ValueError: if a threshold is not in [0, 256].

@@ -24,7 +24,7 @@ class SolarizeAdd(ColorAugmentation):
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
-    Output shape: the same, in the dtype given.
+    Output shape: the same, in the dtype given; floats become whole levels.
 
     Raises:
         ValueError: if `add` or `threshold` is out of its range.

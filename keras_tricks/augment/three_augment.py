@@ -71,7 +71,9 @@ class ThreeAugment(JitterAugmentation):
         which = params["which"]
         gray, solarized, blurred = (which == number for number in range(3))
         changed = ops.where(_per_pixel(gray), _levels.grayscale(levels) + 0.0 * levels, levels)
-        changed = ops.where(_per_pixel(solarized), _levels.solarize(levels, THRESHOLD + 0.0 * levels), changed)
+        changed = ops.where(
+            _per_pixel(solarized), _levels.solarize(levels, THRESHOLD + 0.0 * levels[:, :1, :1, :1]), changed
+        )
         sigma = _per_pixel(params["sigma"])
         changed = _subset.change(changed, blurred, 1 / 3, functools.partial(blur, radius=RADIUS), levels, sigma)
         return super().change_levels(ops.clip(changed, 0.0, LEVELS), params)

@@ -1,5 +1,6 @@
 """Forms of boxes and masks that real data sets have, through an augmentation of each kind."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -56,6 +57,22 @@ def test_masks_of_another_rank_are_refused_with_their_shape():
     batch["segmentation_masks"] = batch["segmentation_masks"][..., None]
     with pytest.raises(ValueError, match=r"Received: masks of shape \(4, 48, 64, 1, 1\)"):
         kt.augment.RandomFlip()(batch)
+
+
+@pytest.mark.parametrize("kind", ["crop", "affine", "cutmix"])
+def test_masks_may_be_bools(kind):
+    batch = painted()
+    layers = MOVING | {"crop": lambda: kt.augment.RandomCrop(padding=4, seed=1)}
+    expected = layers[kind]()(batch)["segmentation_masks"]
+    batch["segmentation_masks"] = batch["segmentation_masks"] > 0
+    masks = to_numpy(layers[kind]()(batch)["segmentation_masks"])
+    np.testing.assert_array_equal(masks, to_numpy(expected) > 0)
+
+
+def test_boxes_that_are_no_dict_are_refused():
+    for boxes in (np.zeros((8, 2, 4), "float32"), keras.ops.zeros((8, 2, 4))):
+        with pytest.raises(ValueError, match="`bounding_boxes` must be a dict"):
+            kt.augment.RandomFlip()({"images": painted()["images"], "bounding_boxes": boxes})
 
 
 class Moved(kt.augment.BatchAugmentation):

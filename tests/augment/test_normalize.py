@@ -20,6 +20,11 @@ class TestNormalize(DeterministicContract):
     ]
     own_units = True
 
+    def test_statistics_may_be_an_array(self):
+        mean, std = np.array([0.1, 0.2, 0.3]), np.float64(0.5)
+        layer = self.make(mean=mean, std=std)
+        assert (layer.mean, layer.std) == ((0.1, 0.2, 0.3), 0.5)
+
     @pytest.mark.parametrize("training", [True, False])
     def test_it_is_the_formula_with_imagenets_numbers_by_default(self, training):
         changed = to_numpy(kt.augment.Normalize()(make_images(), training=training))
