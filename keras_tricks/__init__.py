@@ -9,12 +9,18 @@ __version__ = "0.1.0"
 
 FAMILIES = ("augment", "callbacks", "data", "layers", "losses", "metrics", "optimizers", "schedules", "training")
 
-__all__ = [*FAMILIES, "Trainer"]
+# What the hooks of a trick of one's own draw and compute with: `random.uniform(seed, shape)`, and `keras.ops` that runs
+# in data pipelines of other backends too.
+FOR_HOOKS = ("ops", "random")
+
+__all__ = [*FAMILIES, *FOR_HOOKS, "Trainer"]
 
 
 def __getattr__(name: str) -> Any:
     if name in FAMILIES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in FOR_HOOKS:
+        return importlib.import_module(f"{__name__}._core.{name}")
     if name == "Trainer":
         return importlib.import_module(f"{__name__}.training").Trainer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -67,8 +67,10 @@ PUBLIC = {
 OBJECTS = [pytest.param(family, name, id=f"{family}.{name}") for family in PUBLIC for name in PUBLIC[family]]
 
 
-def test_the_root_holds_the_families_and_the_trainer():
-    assert sorted(kt.__all__) == sorted([*PUBLIC, "Trainer"])
+def test_the_root_holds_the_families_the_trainer_and_what_hooks_are_written_with():
+    assert sorted(kt.__all__) == sorted([*PUBLIC, "Trainer", "ops", "random"])
+    assert kt.ops.number(3) == 3
+    assert kt.random.uniform(kt.random.key((1, 0), (2, 3)), (4,)).shape == (4,)
     assert set(kt.__all__) <= set(dir(kt))
     assert isinstance(kt.__version__, str)
     assert kt.Trainer is kt.training.Trainer

@@ -46,7 +46,7 @@ class BatchAugmentation(RandomLayer):
 
     Example:
         ```python
-        from keras_tricks._core import ops, random
+        from keras_tricks import ops, random
 
 
         class RandomBrightness(kt.augment.BatchAugmentation):

@@ -24,7 +24,7 @@ class TrainingOnlyLayer(RandomLayer):
 
     Example:
         ```python
-        from keras_tricks._core import random
+        from keras_tricks import random
 
 
         class WhiteNoise(kt.layers.TrainingOnlyLayer):
