@@ -9,7 +9,6 @@ import tensorflow as tf
 Tensor = Any
 
 abs = tf.abs
-add = tf.add
 broadcast_to = tf.broadcast_to
 ceil = tf.math.ceil
 cos = tf.cos

@@ -1,5 +1,6 @@
 """How jitters of colour work: brightness, contrast, saturation and hue, in an order drawn for each image."""
 
+import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
@@ -135,7 +136,7 @@ def _given(mean: Tensor, gray: Tensor) -> Tensor:
 
 def _mean(gray: Tensor) -> Tensor:
     gray = ops.once(gray)  # XLA is several times slower in a sum over what it computes along the way
-    total = _levels.over_pixels(ops.sum, ops.add, gray[..., None])[..., 0]
+    total = _levels.over_pixels(ops.sum, operator.add, gray[..., None])[..., 0]
     return total / (ops.number(ops.shape(gray)[1]) * ops.number(ops.shape(gray)[2]))
 
 

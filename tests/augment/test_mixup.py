@@ -10,6 +10,7 @@ from tests.running import to_numpy
 
 class TestMixUp(MixingContract):
     cls = kt.augment.MixUp
+    takes_masks = False
     arguments = {"alpha": 1.0, "num_classes": CLASSES}
     bad_arguments = [
         ({"alpha": 0}, "`alpha` must be a number above 0. Received: alpha=0"),

@@ -62,6 +62,8 @@ class AugmentationContract:
     value_range_tolerance = 0.05
     # Whether masks and boxes are taken at all.
     takes_places = True
+    # Whether masks of class ids are taken.
+    takes_masks = True
     # For the members that move pixels: what to change in `arguments` for images of 48x64, of which they should leave
     # enough to see, and by how many pixels a box may miss the paint.
     box_arguments: dict[str, Any] = {}
@@ -207,7 +209,7 @@ class AugmentationContract:
         batch = painted(COUNT, HEIGHT, WIDTH)
         turned = batch | {name: np.moveaxis(batch[name], -1, 1) for name in ("images", "segmentation_masks")}
         extra = {"labels": make_labels()} if self.mixes_samples else {}
-        if self.mixes_samples and "MixUp" in repr(self.make().get_config()):  # which refuses masks of class ids
+        if not self.takes_masks:
             batch.pop("segmentation_masks")
             turned.pop("segmentation_masks")
         last = self.make(data_format="channels_last")(batch | extra)
