@@ -34,6 +34,7 @@ def added(layer, count=4000):
 
 
 class TestRandomChoice(MixingContract):
+    takes_masks = False
     cls = kt.augment.RandomChoice
     arguments = {}
     bad_arguments = [

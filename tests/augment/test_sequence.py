@@ -18,6 +18,7 @@ def members():
 
 
 class TestSequence(MixingContract):
+    takes_masks = False
     cls = kt.augment.Sequence
     arguments = {}
     bad_arguments = [
