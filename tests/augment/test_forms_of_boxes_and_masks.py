@@ -87,7 +87,8 @@ class Moved(kt.augment.BatchAugmentation):
         return images
 
     def transform_boxes(self, boxes, params):
-        return boxes | {"boxes": boxes["boxes"] + np.array([20, -10, 20, -10], "float32")}
+        moved = kt.ops.constant(np.array([20, -10, 20, -10], "float32"), boxes["boxes"])
+        return boxes | {"boxes": boxes["boxes"] + moved}
 
 
 @pytest.mark.parametrize("bounding_box_format", FORMATS)
