@@ -71,6 +71,12 @@ class ShortSideResizing(FixedResizing):
         size = short_side_scale(shape[1], shape[2], self.short_side)
         return self.params_of(central_box(shape[1:3], shape[1:3], ops.zeros((shape[0],), "float32")), size)
 
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The images, resized; as they are if they have that size."""
+        if tuple(images.shape[1:3]) == tuple(params["size"]):
+            return images
+        return super().transform_images(images, params)
+
     def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
         """`short_side` and the other side, rounded; None where a side is not known."""
         if height is None or width is None:

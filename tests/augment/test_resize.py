@@ -14,6 +14,10 @@ class TestResize(DeterministicContract):
     box_tolerance = 1.01
     bad_arguments = [({"short_side": 0}, "`short_side`.*Received: short_side=0")]
 
+    def test_images_of_that_size_stay_as_they_are(self):
+        images = photographs(20, 30).astype("float32")
+        np.testing.assert_array_equal(to_numpy(kt.augment.Resize(20)(images)), images)
+
     @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
     @pytest.mark.parametrize("short_side", [33, 150])
     def test_it_is_pillows_with_the_short_side_exact_and_the_other_rounded(self, short_side, interpolation):

@@ -38,6 +38,9 @@ Run = Callable[[], Any]
 
 # How ours are called, where the defaults leave most images as they are or there is no default.
 CALLS = {
+    "CenterCrop": "CenterCrop({side}, antialias=False)",
+    "Resize": "Resize({smaller}, antialias=False)",
+    "SmallestMaxSize": "SmallestMaxSize({smaller}, antialias=False)",
     "GaussianBlur": "GaussianBlur(kernel_size=9)",
     "RandomCrop": "RandomCrop(padding=4)",
     "RandomErasing": "RandomErasing(rate=1)",
@@ -51,8 +54,10 @@ CALLS = {
 KERAS: dict[str, Callable[[Any, int], Any]] = {
     "RandomFlip": lambda k, side: k.RandomFlip("horizontal"),
     "RandomCrop": lambda k, side: keras.Sequential([k.ZeroPadding2D(4), k.RandomCrop(side, side)]),
-    "CenterCrop": lambda k, side: k.CenterCrop(side, side),
-    "Resize": lambda k, side: k.Resizing(side, side),
+    "CenterCrop": lambda k, side: keras.Sequential(
+        [k.Resizing(round(side / 0.875), round(side / 0.875)), k.CenterCrop(side, side)]
+    ),
+    "Resize": lambda k, side: k.Resizing(_smaller(side), _smaller(side)),
     "RandomAffine": lambda k, side: k.RandomRotation(15 / 360, fill_mode="constant"),
     "RandomPerspective": lambda k, side: k.RandomPerspective(),
     "ColorJitter": lambda k, side: k.RandomColorJitter(
@@ -86,7 +91,7 @@ KERAS_CV: dict[str, Callable[[Any, int], Any]] = {
     "RandomFlip": lambda c, side: c.RandomFlip("horizontal"),
     "RandomCrop": lambda c, side: _padded(c.RandomCrop(side, side)),
     "RandomResizedCrop": lambda c, side: c.RandomCropAndResize((side, side), (0.08, 1.0), (3 / 4, 4 / 3)),
-    "Resize": lambda c, side: c.Resizing(side, side),
+    "Resize": lambda c, side: c.Resizing(_smaller(side), _smaller(side)),
     "RandomAffine": lambda c, side: c.RandomRotation(15 / 360, fill_mode="constant"),
     "ColorJitter": lambda c, side: c.RandomColorJitter((0, 255), 0.4, 0.4, (0.3, 0.7), 0.1),
     "RandomGrayscale": lambda c, side: c.Grayscale(3),
@@ -116,6 +121,11 @@ KERAS_CV: dict[str, Callable[[Any, int], Any]] = {
 OURS = {"tensorflow": "ours, compiled", "jax": "ours, compiled", "torch": "ours, eager"}[BACKEND]
 
 
+def _smaller(side: int) -> int:
+    """What images are resized to."""
+    return 3 * side // 4
+
+
 def contenders(member: str, images: np.ndarray, folder: str | None) -> tuple[dict[str, Run], dict[str, str]]:
     """Everyone who does what `member` does, ready to run on `images`; and who cannot, with the reason."""
     side = images.shape[1]
@@ -124,7 +134,8 @@ def contenders(member: str, images: np.ndarray, folder: str | None) -> tuple[dic
     makers: dict[str, Callable[[], Run]] = {"floor": lambda: lambda: np.copyto(out, images)}
 
     def ours() -> Any:
-        texts = [call.text for call in _calls.parse(CALLS.get(member, member))]
+        call = CALLS.get(member, member).format(side=side, smaller=_smaller(side))
+        texts = [call.text for call in _calls.parse(call)]
         layers = _augmentations.build(texts, images.shape[1:], CLASSES, seed=1)
         return kt.augment.Sequence(layers) if len(layers) > 1 else layers[0]
 
