@@ -15,6 +15,7 @@ class TestAugMix(AugmentationContract):
     cls = kt.augment.AugMix
     arguments = {"severity": 8, "width": 2, "depth": 1}
     takes_places = False
+    test_masks_and_boxes_of_channels_first_images_go_where_those_of_channels_last_go = None
     channels = (1, 3)
     bad_arguments = [
         ({"severity": 0}, "`severity`.*Received: severity=0"),

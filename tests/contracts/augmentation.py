@@ -204,8 +204,6 @@ class AugmentationContract:
         np.testing.assert_array_equal(first.transpose(0, 2, 3, 1), last)
 
     def test_masks_and_boxes_of_channels_first_images_go_where_those_of_channels_last_go(self):
-        if not self.takes_places:
-            return
         batch = painted(COUNT, HEIGHT, WIDTH)
         turned = batch | {name: np.moveaxis(batch[name], -1, 1) for name in ("images", "segmentation_masks")}
         extra = {"labels": make_labels()} if self.mixes_samples else {}

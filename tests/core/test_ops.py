@@ -11,7 +11,9 @@ from keras_tricks._core import ops
 from tests.running import BACKEND, to_numpy
 
 PACKAGE = Path(kt.__file__).parent
-only_torch = pytest.mark.skipif(BACKEND != "torch", reason="about torch's tensors alone")
+only_torch = pytest.mark.skipif(
+    BACKEND != "torch", reason="the other backends keep no constants: each graph has its own"
+)
 
 
 def test_every_operation_that_an_augmentation_names_is_there_in_a_pipeline_of_another_backend():
