@@ -47,8 +47,9 @@ logical_or = _direct(keras.ops.logical_or, torch.logical_or)
 maximum = _direct(keras.ops.maximum, torch.maximum)
 minimum = _direct(keras.ops.minimum, torch.minimum)
 ones_like = _direct(keras.ops.ones_like, torch.ones_like)
-where = _direct(keras.ops.where, torch.where)
 zeros_like = _direct(keras.ops.zeros_like, torch.zeros_like)
+
+_where = _direct(keras.ops.where, torch.where)
 
 # Of integers Keras makes floats first.
 ceil = _direct(keras.ops.ceil, torch.ceil, _is_of_floats)
@@ -59,6 +60,57 @@ log = _direct(keras.ops.log, torch.log, _is_of_floats)
 round = _direct(keras.ops.round, torch.round, _is_of_floats)
 sin = _direct(keras.ops.sin, torch.sin, _is_of_floats)
 sqrt = _direct(keras.ops.sqrt, torch.sqrt, _is_of_floats)
+
+
+def where(condition: Any, one: Any, other: Any) -> Tensor:
+    """`keras.ops.where`."""
+    return select([condition], one, other) if _are_bytes(one, other) else _where(condition, one, other)
+
+
+def select(conditions: Sequence[Tensor], one: Tensor, other: Tensor) -> Tensor:
+    """`one` where all `conditions` hold, else `other`: bytes, without a branch for each of them."""
+    result = one ^ other
+    shape = torch.broadcast_shapes(result.shape, *(condition.shape for condition in conditions))
+    if result.shape != shape:
+        result = result.broadcast_to(shape).clone()
+    for condition in conditions:
+        result &= condition.to(torch.uint8).neg_()
+    result ^= other
+    return result
+
+
+def where_both(first: Tensor, second: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """See `keras_tricks._core.ops.where_both`."""
+    if _are_bytes(one, other):
+        return select([first, second], one, other)
+    return torch.where(torch.logical_and(first, second), one, other)
+
+
+def _are_bytes(one: Any, other: Any) -> bool:
+    """Whether to select by bits: on a CPU several times faster, on an accelerator one kernel is better than four."""
+    if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
+        return False
+    return one.dtype == other.dtype == torch.uint8 and one.device.type == "cpu"
+
+
+def can_cut_windows(images: Tensor) -> bool:
+    """See `keras_tricks._core.ops.can_cut_windows`."""
+    # A gradient would be of all windows there are.
+    return images.device.type in ("cpu", "cuda") and not images.requires_grad
+
+
+def windows(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
+    """See `keras_tricks._core.ops.windows`."""
+    # All windows there are, as a view; of these the rows of pixels are copied line by line.
+    count, height, width, channels = images.shape
+    if count == 0:
+        return images.new_empty((0, *size, channels))
+    images = images.contiguous()
+    places = count * height * width - (size[0] - 1) * width - (size[1] - 1)
+    every = images.as_strided((places, size[0], size[1] * channels), (channels, width * channels, 1))
+    first = torch.arange(count, device=images.device) * (height * width)
+    chosen = every.index_select(0, first + top * width + left)
+    return chosen.reshape(count, *size, channels)
 
 
 @torch.compiler.disable

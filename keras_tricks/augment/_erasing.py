@@ -1,6 +1,5 @@
 """How the augmentations work that cover rectangles of an image: which lines, and with what."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -62,8 +61,15 @@ class ErasingAugmentation(BatchAugmentation):
         # On (batch, height, width * channels) the comparison runs over long contiguous lines.
         count, height, width, channels = ops.shape(images)
         lines = ops.reshape(images, (count, height, width * channels))
-        for index, box in enumerate(_boxes(params, (count, height, width, channels))):
-            lines = ops.where(box, self._filling(images, params, index), lines)
+        if "pixels" in params:
+            pixels = ops.broadcast_to(params["pixels"][..., None], (count, height, width, channels))
+            pixels = ops.reshape(pixels, (count, height, width * channels))
+            lines = ops.where(pixels, self._filling(images, params, 0), lines)
+        else:
+            for index in range(params["rows"].shape[1]):
+                rows, columns = params["rows"][:, index, :, None], params["columns"][:, index, :, None]
+                columns = ops.reshape(ops.broadcast_to(columns, (count, width, channels)), (count, 1, width * channels))
+                lines = ops.where_both(rows, columns, self._filling(images, params, index), lines)
         return ops.reshape(lines, (count, height, width, channels))
 
     def _filling(self, images: Tensor, params: Params, index: int) -> Tensor:
@@ -103,19 +109,6 @@ class ErasingAugmentation(BatchAugmentation):
             if "uint8" in str(images.dtype) and not (0 <= color.min() <= color.max() <= LEVELS):
                 raise ValueError(f"`fill` must be a level of 0 to {LEVELS} for uint8 images. Received: {self.fill!r}")
         return ops.cast(ops.constant(color, images), images.dtype)
-
-
-def _boxes(params: Params, shape: tuple[Any, ...]) -> Iterator[Tensor]:
-    """The levels that each box erases, to be broadcast to (batch, height, width * channels)."""
-    count, height, width, channels = shape
-    if "pixels" in params:
-        pixels = ops.broadcast_to(params["pixels"][..., None], (count, height, width, channels))
-        yield ops.reshape(pixels, (count, height, width * channels))
-        return
-    for index in range(params["rows"].shape[1]):
-        columns = ops.broadcast_to(params["columns"][:, index, :, None], (count, width, channels))
-        columns = ops.reshape(columns, (count, 1, width * channels))
-        yield ops.logical_and(params["rows"][:, index, :, None], columns)
 
 
 def lines_between(size: Any, start: Tensor, length: Tensor) -> Tensor:

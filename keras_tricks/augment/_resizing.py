@@ -75,6 +75,10 @@ class ShortSideResizing(FixedResizing):
         """The images, resized; as they are if they have that size."""
         if tuple(images.shape[1:3]) == tuple(params["size"]):
             return images
+        if ops.is_torch(images) and self.interpolation == "bilinear":
+            from keras_tricks.augment._torch import resize
+
+            return resize(images, params["size"], self.antialias)
         return super().transform_images(images, params)
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:

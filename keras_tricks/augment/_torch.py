@@ -13,3 +13,11 @@ def bilinear(images: Any, x: Any, y: Any) -> Any:
         images.permute(0, 3, 1, 2).float(), torch.stack([x, y], -1), padding_mode="border", align_corners=True
     )
     return seen.permute(0, 2, 3, 1)
+
+
+def resize(images: Any, size: tuple[int, int], antialias: bool) -> Any:
+    """Whole images resized, bilinearly, float32."""
+    resized = torch.nn.functional.interpolate(
+        images.permute(0, 3, 1, 2).float(), size=size, mode="bilinear", antialias=antialias
+    )
+    return resized.permute(0, 2, 3, 1)

@@ -71,11 +71,11 @@ class CutMix(MixingAugmentation):
         # On (batch, height, width * channels) the comparison runs over long contiguous lines.
         count, height, width, channels = ops.shape(images)
         columns = ops.broadcast_to(params["columns"][:, :, None], (count, width, channels))
-        box = ops.logical_and(params["rows"][:, :, None], ops.reshape(columns, (count, 1, width * channels)))
+        columns = ops.reshape(columns, (count, 1, width * channels))
         lines = ops.reshape(images, (count, height, width * channels))
-        return ops.reshape(
-            ops.where(box, ops.take(lines, params["partner"], axis=0), lines), (count, height, width, channels)
-        )
+        partners = ops.take(lines, params["partner"], axis=0)
+        lines = ops.where_both(params["rows"][:, :, None], columns, partners, lines)
+        return ops.reshape(lines, (count, height, width, channels))
 
     def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
         """The masks of the pixels pasted."""

@@ -45,7 +45,7 @@ class CutOut(ErasingAugmentation):
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The lines of each image's square."""
         centre_seed, fill_seed = random.split(seed, 2)
-        centres = random.uniform(centre_seed, (shape[0], 2))
+        centres = ops.once(random.uniform(centre_seed, (shape[0], 2)))
         lines = {}
         for axis, name in enumerate(("rows", "columns")):
             first = ops.cast(ops.floor(centres[:, axis : axis + 1] * ops.number(shape[1 + axis])), "int32")

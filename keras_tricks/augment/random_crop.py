@@ -111,8 +111,12 @@ class RandomCrop(BatchAugmentation):
 
     def _cut(self, images: Tensor, params: Params, fill: float | str) -> Tensor:
         count, height, width, channels = ops.shape(images)
-        rows, known_rows = _line(params["top"], height, height if self.size is None else self.size[0], fill)
-        columns, known_columns = _line(params["left"], width, width if self.size is None else self.size[1], fill)
+        size = (height, width) if self.size is None else self.size
+        if ops.can_cut_windows(images) and (self.padding == 0 or not isinstance(fill, str)):
+            padded = images if isinstance(fill, str) else self._pad(images, fill)
+            return ops.windows(padded, params["top"] + self.padding, params["left"] + self.padding, size)
+        rows, known_rows = _line(params["top"], height, size[0], fill)
+        columns, known_columns = _line(params["left"], width, size[1], fill)
         first = ops.arange(count, dtype="int32")[:, None, None] * (height * width)
         places = first + rows[:, :, None] * width + columns[:, None, :]
         windows = ops.take(ops.reshape(images, (count * height * width, channels)), places, axis=0)
@@ -120,10 +124,21 @@ class RandomCrop(BatchAugmentation):
         fits = self.padding == 0 and isinstance(height, int) and isinstance(width, int)
         if isinstance(fill, str) or fits:
             return windows
-        if "uint8" in str(windows.dtype) and not 0 <= fill <= 255:
-            raise ValueError(f"`fill` must be a level of 0 to 255 for uint8 images. Received: fill={fill!r}")
         known = ops.logical_and(known_rows[:, :, None], known_columns[:, None, :])
-        return ops.where(known[..., None], windows, ops.constant_like(windows, fill))
+        return ops.where(known[..., None], windows, ops.constant_like(windows, _in_type_of(windows, fill)))
+
+    def _pad(self, images: Tensor, fill: float) -> Tensor:
+        if self.padding == 0:
+            return images
+        widths = ((0, 0), (self.padding, self.padding), (self.padding, self.padding), (0, 0))
+        return ops.pad(images, widths, constant_values=_in_type_of(images, fill))
+
+
+def _in_type_of(images: Tensor, fill: float) -> float:
+    dtype = str(images.dtype)
+    if "uint8" in dtype and not 0 <= fill <= 255:
+        raise ValueError(f"`fill` must be a level of 0 to 255 for uint8 images. Received: fill={fill!r}")
+    return fill if "float" in dtype else int(fill)
 
 
 def _line(corner: Tensor, size: Any, window: Any, fill: float | str) -> tuple[Tensor, Tensor]:

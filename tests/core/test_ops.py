@@ -8,7 +8,7 @@ import pytest
 
 import keras_tricks as kt
 from keras_tricks._core import ops
-from tests.running import BACKEND, to_numpy
+from tests.running import BACKEND, compiled, to_numpy
 
 PACKAGE = Path(kt.__file__).parent
 only_torch = pytest.mark.skipif(
@@ -66,3 +66,68 @@ class TestConstantsOfTorch:
         compiled = torch.compile(lambda images: layer(images), backend="eager")
         for _ in range(3):
             np.testing.assert_allclose(to_numpy(compiled(images)), to_numpy(plain(images)), rtol=1e-5, atol=1e-3)
+
+
+def tensor(array: np.ndarray):
+    return keras.ops.convert_to_tensor(array)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float32", "bool"])
+@pytest.mark.parametrize("lines", [1, 4], ids=["a line for all rows", "lines of their own"])
+@pytest.mark.parametrize("count", [3, 0], ids=["images", "no images"])
+class TestWhereBoth:
+    def test_takes_the_one_where_both_hold(self, dtype, lines, count):
+        generator = np.random.default_rng(0)
+        first, second = generator.random((count, 4, 1)) < 0.5, generator.random((count, 1, 9)) < 0.5
+        one, other = (
+            generator.integers(0, 256 if dtype != "bool" else 2, (count, rows, 9)).astype(dtype) for rows in (lines, 4)
+        )
+        chosen = ops.where_both(*map(tensor, (first, second, one, other)))
+        assert keras.backend.standardize_dtype(chosen.dtype) == dtype
+        np.testing.assert_array_equal(to_numpy(chosen), np.where(first & second, one, other))
+
+    def test_compiled_too(self, dtype, lines, count):
+        generator = np.random.default_rng(1)
+        first, second = generator.random((count, 4, 1)) < 0.5, generator.random((count, 1, 9)) < 0.5
+        other = generator.integers(0, 256 if dtype != "bool" else 2, (count, 4, 9)).astype(dtype)
+        one = np.zeros((count, lines, 9), dtype)
+        chosen = compiled(lambda images: ops.where_both(tensor(first), tensor(second), tensor(one), images), other)
+        np.testing.assert_array_equal(to_numpy(chosen), np.where(first & second, one, other))
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 5, 7), (1, 5, 1)], ids=["an image", "a pixel", "a row"])
+@pytest.mark.parametrize("dtypes", [("uint8", "uint8"), ("float32", "float32"), ("uint8", "float32")])
+def test_where_selects_by_conditions_of_every_shape(shape, dtypes):
+    generator = np.random.default_rng(2)
+    one, other = (generator.integers(0, 256, (3, 5, 7)).astype(dtype) for dtype in dtypes)
+    condition = generator.random(shape) < 0.5
+    for first, second in ((one, other), (one[:, :1], other), (one[:1, :1, :1], other[:, :1])):
+        np.testing.assert_array_equal(
+            to_numpy(ops.where(*map(tensor, (condition, first, second)))), np.where(condition, first, second)
+        )
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow has no fast way to cut windows")
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "int32", "bool"])
+@pytest.mark.parametrize("count", [4, 0], ids=["images", "no images"])
+def test_windows_are_the_slices_of_the_images(dtype, count):
+    images = np.random.default_rng(3).integers(0, 256, (count, 6, 9, 3)).astype(dtype)
+    assert ops.can_cut_windows(tensor(images))
+    top, left = np.array([0, 2, 1, 0], "int32")[:count], np.array([0, 4, 0, 3], "int32")[:count]
+    windows = to_numpy(ops.windows(tensor(images), tensor(top), tensor(left), (4, 5)))
+    assert windows.shape == (count, 4, 5, 3)
+    for image, row, column, window in zip(images, top, left, windows, strict=True):
+        np.testing.assert_array_equal(window, image[row : row + 4, column : column + 5])
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="on the other backends windows are cut in one way alone")
+def test_the_gradient_of_a_crop_is_1_where_a_pixel_is_seen():
+    torch = importlib.import_module("torch")
+    values = np.random.default_rng(4).random((3, 6, 6, 1), "float32")
+    images = torch.tensor(values, requires_grad=True)
+    windows = kt.augment.RandomCrop(padding=2, seed=1)(images)
+    np.testing.assert_array_equal(
+        to_numpy(windows.detach()), to_numpy(kt.augment.RandomCrop(padding=2, seed=1)(torch.tensor(values)))
+    )
+    windows.sum().backward()
+    np.testing.assert_array_equal(images.grad.numpy(), np.isin(values, to_numpy(windows.detach())))
