@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -126,7 +126,9 @@ def _smaller(side: int) -> int:
     return 3 * side // 4
 
 
-def contenders(member: str, images: np.ndarray, folder: str | None) -> tuple[dict[str, Run], dict[str, str]]:
+def contenders(
+    member: str, images: np.ndarray, folder: str | None, without: Collection[str] = ()
+) -> tuple[dict[str, Run], dict[str, str]]:
     """Everyone who does what `member` does, ready to run on `images`; and who cannot, with the reason."""
     side = images.shape[1]
     rows = np.eye(CLASSES, dtype="float32")[np.arange(len(images)) % CLASSES]
@@ -162,6 +164,9 @@ def contenders(member: str, images: np.ndarray, folder: str | None) -> tuple[dic
         peers, missing = {}, {"peers": f"{type(error).__name__}: {error}"}
     failed |= {name: f"missing ({reason})" for name, reason in missing.items()}
     for name, maker in (makers | {name: (lambda run=run: run) for name, run in peers.items()}).items():
+        if name in without:
+            failed[name] = "left out"
+            continue
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -265,19 +270,36 @@ def measure(member: str, side: int, dtype: str, options: Any) -> dict[str, float
     """Milliseconds of a batch of everyone; prints and, if asked, records them."""
     count = BATCHES.get(side, 64)
     images = np.random.default_rng(0).integers(0, 256, (count, side, side, 3)).astype(dtype)
-    runs, failed = contenders(member, images, options.peers)
+    runs, failed = contenders(member, images, options.peers, {name.strip() for name in options.without.split(";")})
     title = f"{member}, {count}x{side}x{side}x3 {dtype}, {BACKEND}"
     print(f"\n{title}", flush=True)
     for name, reason in failed.items():
         print(f"{name}: {reason[:140]}")
     if OURS not in runs:
         return {}
-    results = _medians_of_those_that_last(runs, failed, options)
+    slow = _timed_once(runs, options.patience)
+    results = _medians_of_those_that_last(
+        {name: run for name, run in runs.items() if name not in slow}, failed, options
+    )
+    results |= slow
     print(table(results, OURS, images=count))
     if options.json:
         details = {"member": member, "side": side, "dtype": dtype, "count": count, "failed": failed}
         record(title, results, OURS, options.json, details)
     return results
+
+
+def _timed_once(runs: dict[str, Run], patience: float) -> dict[str, float]:
+    """Milliseconds of the contenders that take more than `patience` seconds: too long to be called again and again."""
+    slow = {}
+    for name, run in runs.items():
+        start = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - start
+        if seconds > patience:
+            slow[name] = 1e3 * seconds
+            print(f"{name}: timed once, because it takes {seconds:.0f} s")
+    return slow
 
 
 def _medians_of_those_that_last(runs: dict[str, Run], failed: dict[str, str], options: Any) -> dict[str, float]:
@@ -299,7 +321,7 @@ def _medians_of_those_that_last(runs: dict[str, Run], failed: dict[str, str], op
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 lasting = {name: noted(name, run) for name, run in runs.items() if name not in failed}
-                return medians(lasting, options.repeats, warmup=1, seconds=options.seconds)
+                return medians(lasting, options.repeats, warmup=0, seconds=options.seconds)
         except Exception:
             if not ended or ended[-1][0].startswith("ours"):
                 raise
@@ -334,6 +356,8 @@ def main() -> None:
     parser.add_argument("--sizes", default="32,224", help="sides of the images (default: %(default)s)")
     parser.add_argument("--dtypes", default="uint8,float32", help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=5.0, help="about how long each table takes (default: 5)")
+    parser.add_argument("--patience", type=float, default=5.0, help="who takes more seconds is timed once (default: 5)")
+    parser.add_argument("--without", default="", help='who to leave out, between semicolons: "Keras, eager"')
     parser.add_argument("--quick", action="store_true", help="three rounds each, to see that it works")
     parser.add_argument("--peers", metavar="FOLDER", help="where pip --target installed the other libraries")
     options = parser.parse_args()
