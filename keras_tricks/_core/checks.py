@@ -28,6 +28,13 @@ def rate(argument: str, value: Any) -> float:
     return float(value)
 
 
+def positive_rate(argument: str, value: Any) -> float:
+    """A share that is not 0: a number above 0, up to 1."""
+    if not is_number(value) or not 0 < value <= 1:
+        raise fail(argument, "above 0, up to 1", value)
+    return float(value)
+
+
 def positive(argument: str, value: Any) -> float:
     """A number above 0."""
     if not is_number(value) or value <= 0:
@@ -47,6 +54,14 @@ def count(argument: str, value: Any, minimum: int = 1) -> int:
     if not is_integer(value) or value < minimum:
         raise fail(argument, f"an integer not below {minimum}", value)
     return int(value)
+
+
+def increasing(argument: str, value: Any) -> list[int]:
+    """A list of integers, each at least 1 and larger than the one before."""
+    numbers = list(value) if isinstance(value, (list, tuple)) else [None]
+    if not all(map(is_integer, numbers)) or not all(low < high for low, high in zip([0, *numbers], numbers)):
+        raise fail(argument, "a list of increasing integers, each at least 1", value)
+    return [int(number) for number in numbers]
 
 
 def optional_count(argument: str, value: Any, minimum: int = 1) -> int | None:

@@ -12,6 +12,8 @@ from keras_tricks._core.config import Configured
 Tensor = Any
 KerasSchedule = keras.optimizers.schedules.LearningRateSchedule
 
+LAST_STEP = 2**31 - 1  # of a clock in int32
+
 
 class _Saveable(keras.optimizers.schedules.LearningRateSchedule):
     # Keras' base refuses to be saved rather than to have nothing of its own to save.
@@ -116,6 +118,15 @@ def peak_of(schedule: Any) -> float:
     arguments = [getattr(schedule, name, None) for name in ("initial_learning_rate", "warmup_target")]
     rates = [rate for rate in arguments if rate is not None] + list(getattr(schedule, "values", []))
     return float(max(rates)) if rates else float(ops.convert_to_numpy(schedule(0)))
+
+
+def stage_of(step: Tensor, boundaries: Any) -> Tensor:
+    """How many of the `boundaries`, whole steps, are reached at each step, int32."""
+    boundaries = np.asarray(boundaries, "int32")
+    if not len(boundaries):
+        return ops.zeros_like(step, "int32")
+    reached = step[..., None] >= ops.cast(ops.convert_to_tensor(boundaries), step.dtype)
+    return ops.sum(ops.cast(reached, "int32"), axis=-1)
 
 
 def _clock(step: Any) -> Tensor:

@@ -1,0 +1,67 @@
+"""Step decay."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from keras import ops
+
+from keras_tricks._core import checks
+from keras_tricks.schedules._base import Schedule, Tensor, stage_of
+
+
+class Step(Schedule):
+    """Multiplies the value by `factor` at each boundary, and stays constant between them.
+
+    `initial * factor ** k` at step t, where k counts the `boundaries` b with t >= b, or is `t // every`.
+
+    Helps when: a published recipe says at which epochs its rate falls; the plateaus show when it has stopped helping.
+    Hurts when: the length of the run changes: the boundaries have to be placed anew.
+    Cost: nothing.
+
+    Args:
+        initial: The value at step 0, not below 0.
+        boundaries: Steps from which on the next value holds, increasing, each at least 1. Instead of `every`.
+        every: The number of steps between two falls. Instead of `boundaries`.
+        factor: What each fall leaves of the value, above 0, up to 1.
+
+    Raises:
+        ValueError: if an argument is out of range; unless exactly one of `boundaries` and `every` is given.
+
+    Example:
+        ```python
+        schedule = kt.schedules.Step(0.1, boundaries=[30, 60])
+        assert np.allclose([float(schedule(step)) for step in (0, 29, 30, 60)], [0.1, 0.1, 0.01, 0.001])
+        assert np.allclose(kt.schedules.Step(0.8, every=2, factor=0.5)([1, 2, 5]), [0.8, 0.4, 0.2])
+        ```
+
+    Reference: [He et al., 2015](https://arxiv.org/abs/1512.03385), section 3.4
+    """
+
+    def __init__(
+        self,
+        initial: float,
+        boundaries: Sequence[int] | None = None,
+        every: int | None = None,
+        factor: float = 0.1,
+    ):
+        self.initial = checks.non_negative("initial", initial)
+        if (boundaries is None) == (every is None):
+            raise ValueError(
+                f"Give either `boundaries` or `every`. Received: boundaries={boundaries!r}, every={every!r}"
+            )
+        self.boundaries = None if boundaries is None else checks.increasing("boundaries", boundaries)
+        self.every = checks.optional_count("every", every)
+        self.factor = checks.positive_rate("factor", factor)
+
+    @property
+    def peak(self) -> float:
+        """`initial`."""
+        return self.initial
+
+    def value(self, step: Tensor) -> Tensor:
+        """The rate at `step`."""
+        if self.boundaries is None:
+            return self.initial * ops.exp(math.log(self.factor) * ops.cast(step // self.every, "float32"))
+        values = self.initial * self.factor ** np.arange(len(self.boundaries) + 1.0)
+        return ops.take(ops.convert_to_tensor(values.astype("float32")), stage_of(step, self.boundaries), axis=0)
