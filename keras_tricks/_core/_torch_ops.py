@@ -70,13 +70,16 @@ def where(condition: Any, one: Any, other: Any) -> Tensor:
 def select(conditions: Sequence[Tensor], one: Tensor, other: Tensor) -> Tensor:
     """`one` where all `conditions` hold, else `other`: bytes, without a branch for each of them."""
     result = one ^ other
-    shape = torch.broadcast_shapes(result.shape, *(condition.shape for condition in conditions))
-    if result.shape != shape:
-        result = result.broadcast_to(shape).clone()
     for condition in conditions:
-        result &= condition.to(torch.uint8).neg_()
+        mask = condition.to(torch.uint8).neg_()
+        result = result.bitwise_and_(mask) if _fits(mask.shape, result.shape) else result & mask
     result ^= other
     return result
+
+
+def _fits(shape: Sequence[int], into: Sequence[int]) -> bool:
+    """Whether a tensor of `shape` can be broadcast to the shape `into`."""
+    return len(shape) == len(into) and all(side in (1, other) for side, other in zip(shape, into, strict=True))
 
 
 def where_both(first: Tensor, second: Tensor, one: Tensor, other: Tensor) -> Tensor:

@@ -58,10 +58,12 @@ def count(argument: str, value: Any, minimum: int = 1) -> int:
 
 def increasing(argument: str, value: Any) -> list[int]:
     """A list of integers, each at least 1 and larger than the one before."""
-    numbers = list(value) if isinstance(value, (list, tuple)) else [None]
-    if not all(map(is_integer, numbers)) or not all(low < high for low, high in zip([0, *numbers], numbers)):
-        raise fail(argument, "a list of increasing integers, each at least 1", value)
-    return [int(number) for number in numbers]
+    last = 0
+    for number in value if isinstance(value, (list, tuple)) else [None]:
+        if not is_integer(number) or number <= last:
+            raise fail(argument, "a list of increasing integers, each at least 1", value)
+        last = number
+    return list(map(int, value))
 
 
 def optional_count(argument: str, value: Any, minimum: int = 1) -> int | None:

@@ -48,7 +48,10 @@ class Schedule(Configured, _Saveable):
 
     def __call__(self, step: Any) -> Tensor:
         """The value at `step`, the number of steps done before."""
-        return ops.cast(self.value(_clock(step)), "float32")
+        step = _clock(step)
+        value = ops.cast(self.value(step), "float32")
+        # A value that is the same at every step may be a single number.
+        return ops.broadcast_to(value, ops.shape(step)) if len(value.shape) != len(step.shape) else value
 
     def value(self, step: Tensor) -> Tensor:
         """The value at each of `step`, an int32 tensor (float32 where the caller's steps are fractional).

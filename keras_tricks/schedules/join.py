@@ -53,7 +53,7 @@ class Join(Schedule):
         for schedule, steps in self.stages:
             clock = ops.maximum(step - start, 0)
             value = value_at(schedule, clock if steps is None else ops.minimum(clock, steps))
-            value = ops.cast(value, "float32") + ops.zeros_like(ops.cast(step, "float32"))
+            value = ops.cast(value, "float32")
             result = value if result is None else ops.where(step < start, result, value)
             start += steps or 0
         return result

@@ -71,7 +71,7 @@ class OneCycle(Schedule):
         high_momentum: float = 0.95,
         **aliases: Any,
     ):
-        given = {"peak": peak, "total_steps": total_steps, "rise": rise, "start_factor": start_factor}
+        given: dict[str, Any] = {"peak": peak, "total_steps": total_steps, "rise": rise, "start_factor": start_factor}
         given |= {"end_factor": end_factor, "anneal": anneal, "three_phase": three_phase}
         given |= {"low_momentum": low_momentum, "high_momentum": high_momentum}
         given = _with_aliases(given, aliases)

@@ -62,6 +62,4 @@ def test_equals_torch_at_every_step(policy, down):
 
 def test_counts_exactly_where_float32_does_not():
     schedule = Cyclical(0.0, 1.0, 4)
-    np.testing.assert_array_equal(
-        to_numpy(schedule(2**30 + np.arange(9))), [0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0]
-    )
+    np.testing.assert_array_equal(to_numpy(schedule(2**30 + np.arange(9))), [0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0])

@@ -41,7 +41,7 @@ def test_equals_torch_at_every_step():
 def test_after_all_stages_the_last_one_is_held_where_it_is():
     held, going_on = (Join([(0.1, 2), (Linear(1.0, 10), steps)]) for steps in (5, None))
     np.testing.assert_allclose(to_numpy(held(np.arange(6, 10))), [0.6, 0.5, 0.5, 0.5], rtol=1e-6)
-    np.testing.assert_allclose(to_numpy(going_on(np.arange(6, 14))), np.linspace(0.6, 0, 7).tolist() + [0], atol=1e-7)
+    np.testing.assert_allclose(to_numpy(going_on(np.arange(6, 14))), [*np.linspace(0.6, 0, 7).tolist(), 0], atol=1e-7)
 
 
 def test_stages_of_keras_follow_their_own_clock():

@@ -38,7 +38,7 @@ FORMULAS = {
 def test_follows_the_formula_of_each_cool_down(cooldown, warmup, down):
     steps = np.arange(30)
     rise = np.minimum((steps + 1) / (warmup + 1), 1)
-    share = np.clip((steps - (20 - down)) / down, 0, 1) if down else steps >= 20
+    share = np.clip((steps - (20 - down)) / down, 0, 1) if down else (steps >= 20) * 1.0
     expected = rise * (0.1 + 0.4 * FORMULAS[cooldown](share))
     values = to_numpy(Trapezoid(0.5, 20, warmup, down, cooldown, final=0.1)(steps))
     np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-7)
