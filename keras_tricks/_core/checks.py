@@ -58,7 +58,7 @@ def count(argument: str, value: Any, minimum: int = 1) -> int:
 
 def increasing(argument: str, value: Any) -> list[int]:
     """A list of integers, each at least 1 and larger than the one before."""
-    last = 0
+    last: Any = 0
     for number in value if isinstance(value, (list, tuple)) else [None]:
         if not is_integer(number) or number <= last:
             raise fail(argument, "a list of increasing integers, each at least 1", value)
