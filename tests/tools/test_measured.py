@@ -53,3 +53,14 @@ def test_augmentations_are_told_as_images_a_second_and_ratios():
     assert "| RandomFlip | 32.0 (2.5 / 1.5 / 4.0) | 16.0 (- / - / -) |" in text
     assert "| KerasCV, 224x224 uint8 | 1.5 (1) | - |" in text
     assert "| fastest peer, an image, 224x224 uint8 | 4.0 (1) | - |" in text
+
+
+def test_steps_are_told_as_the_median_of_the_runs_and_their_range():
+    run = {"backend": "jax", "hardware": {"cores": 2, "cpu": "a processor"}, "versions": {"keras": "3"}}
+    runs = [
+        run | {"milliseconds": {"plain": 10.0, "mixup": 10.0 * ratio}, "ratios": {"plain": 1.0, "mixup": ratio}}
+        for ratio in (1.5, 1.1, 1.2)
+    ]
+    text = tool().steps([*runs, runs[0] | {"backend": "torch"}])
+    assert "| one step | JAX, 3 runs | PyTorch, 1 runs |" in text
+    assert "| mixup | 12 ms (1.20; 1.10 to 1.50) | 15 ms (1.50; 1.50 to 1.50) |" in text
