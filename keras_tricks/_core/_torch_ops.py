@@ -64,7 +64,8 @@ sqrt = _direct(keras.ops.sqrt, torch.sqrt, _is_of_floats)
 
 def where(condition: Any, one: Any, other: Any) -> Tensor:
     """`keras.ops.where`."""
-    return select([condition], one, other) if _are_bytes(one, other) else _where(condition, one, other)
+    by_bits = _are_bytes(one, other) and getattr(condition, "dtype", None) == torch.bool
+    return select([condition], one, other) if by_bits else _where(condition, one, other)
 
 
 def select(conditions: Sequence[Tensor], one: Tensor, other: Tensor) -> Tensor:
