@@ -337,6 +337,8 @@ def test_after_an_error_in_the_data_the_model_is_usable(method, fail_at):
     assert_usable(trainer, then, changed=None if method == "fit" else False)
 
 
+# An interrupt that is dropped is warned of.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("delay", [0.02, 0.05, 0.1])
 def test_after_an_interrupt_at_any_moment_the_model_is_usable(delay):
     trainer = make_trainer(kt.augment.MixUp(0.2, num_classes=CLASSES))
