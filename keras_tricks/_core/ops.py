@@ -135,11 +135,15 @@ def replace_rows(value: Tensor, rows: Tensor, new: Tensor) -> Tensor:
 
 
 def once(value: Tensor) -> Tensor:
-    """`value`, which XLA computes once: a small table would else be computed anew for each pixel that it is used for.
+    """`value`, which XLA computes once: a table or a number would else be computed anew for each pixel that uses it.
 
-    It fuses what makes the table into what uses it, unless something stands between that cannot be fused.
+    It fuses what makes the value into what uses it, unless something stands between that cannot be fused.
     """
-    if is_torch(value) or in_tensorflow_graph() or value.shape[0] == 0:
+    if is_torch(value) or in_tensorflow_graph():
+        return value
+    if len(value.shape) == 0:
+        return once(_namespace().stack([value, value]))[0]
+    if value.shape[0] == 0:
         return value
     first = value[:1]  # no row at all of an empty batch whose size is not known before
     rows = _namespace().arange(_namespace().shape(first)[0], dtype="int32")

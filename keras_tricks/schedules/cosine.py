@@ -4,11 +4,11 @@ import math
 
 from keras import ops
 
-from keras_tricks._core import checks
-from keras_tricks.schedules._base import Schedule, Tensor
+from keras_tricks.schedules._base import Tensor
+from keras_tricks.schedules._decay import Decay
 
 
-class Cosine(Schedule):
+class Cosine(Decay):
     """Falls from `initial` to `final` along half a cosine, and stays there.
 
     `final + (initial - final) * (1 + cos(pi * min(step, total_steps) / total_steps)) / 2`.
@@ -34,18 +34,7 @@ class Cosine(Schedule):
     Reference: [Loshchilov & Hutter, 2016](https://arxiv.org/abs/1608.03983)
     """
 
-    def __init__(self, initial: float, total_steps: int, final: float = 0.0):
-        self.initial = checks.non_negative("initial", initial)
-        self.total_steps = checks.count("total_steps", total_steps)
-        self.final = checks.non_negative("final", final)
-
-    @property
-    def peak(self) -> float:
-        """The larger one of the two ends."""
-        return max(self.initial, self.final)
-
-    def value(self, step: Tensor) -> Tensor:
-        """The rate at `step`."""
+    def height(self, left: Tensor) -> Tensor:
+        """Half a cosine."""
         # sin(x/2)**2 is (1 - cos(x))/2 with its digits kept where x, the angle that is left, is small.
-        height = ops.sin(0.5 * math.pi * self.remainder(step, self.total_steps)) ** 2
-        return self.final + (self.initial - self.final) * height
+        return ops.sin(0.5 * math.pi * left) ** 2

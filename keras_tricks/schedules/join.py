@@ -6,7 +6,8 @@ from typing import Any
 from keras import ops
 
 from keras_tricks._core import checks
-from keras_tricks.schedules._base import Schedule, Tensor, peak_of, schedule_or_number, value_at
+from keras_tricks._core.moving import peak_of, schedule_or_number, value_at
+from keras_tricks.schedules._base import Schedule, Tensor
 
 
 class Join(Schedule):

@@ -1,10 +1,10 @@
 """Linear decay."""
 
-from keras_tricks._core import checks
-from keras_tricks.schedules._base import Schedule, Tensor
+from keras_tricks.schedules._base import Tensor
+from keras_tricks.schedules._decay import Decay
 
 
-class Linear(Schedule):
+class Linear(Decay):
     """Goes from `initial` to `final` in a straight line, and stays there.
 
     `initial + (final - initial) * min(step, total_steps) / total_steps`.
@@ -31,16 +31,6 @@ class Linear(Schedule):
     Reference: [Defazio et al., 2023](https://arxiv.org/abs/2310.07831)
     """
 
-    def __init__(self, initial: float, total_steps: int, final: float = 0.0):
-        self.initial = checks.non_negative("initial", initial)
-        self.total_steps = checks.count("total_steps", total_steps)
-        self.final = checks.non_negative("final", final)
-
-    @property
-    def peak(self) -> float:
-        """The larger one of the two ends."""
-        return max(self.initial, self.final)
-
-    def value(self, step: Tensor) -> Tensor:
-        """The rate at `step`."""
-        return self.final + (self.initial - self.final) * self.remainder(step, self.total_steps)
+    def height(self, left: Tensor) -> Tensor:
+        """A straight line."""
+        return left

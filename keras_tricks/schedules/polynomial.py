@@ -1,10 +1,11 @@
 """Polynomial decay."""
 
 from keras_tricks._core import checks
-from keras_tricks.schedules._base import Schedule, Tensor
+from keras_tricks.schedules._base import Tensor
+from keras_tricks.schedules._decay import Decay
 
 
-class Polynomial(Schedule):
+class Polynomial(Decay):
     """Falls from `initial` to `final` along a power of what is left of the run, and stays there.
 
     `final + (initial - final) * (1 - min(step, total_steps) / total_steps) ** power`.
@@ -32,17 +33,9 @@ class Polynomial(Schedule):
     """
 
     def __init__(self, initial: float, total_steps: int, final: float = 0.0, power: float = 2.0):
-        self.initial = checks.non_negative("initial", initial)
-        self.total_steps = checks.count("total_steps", total_steps)
-        self.final = checks.non_negative("final", final)
+        super().__init__(initial, total_steps, final)
         self.power = checks.positive("power", power)
 
-    @property
-    def peak(self) -> float:
-        """The larger one of the two ends."""
-        return max(self.initial, self.final)
-
-    def value(self, step: Tensor) -> Tensor:
-        """The rate at `step`."""
-        left = self.remainder(step, self.total_steps)
-        return self.final + (self.initial - self.final) * left**self.power
+    def height(self, left: Tensor) -> Tensor:
+        """A power of what is left."""
+        return left**self.power

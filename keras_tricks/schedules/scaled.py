@@ -3,7 +3,8 @@
 from typing import Any
 
 from keras_tricks._core import checks
-from keras_tricks.schedules._base import Schedule, Tensor, peak_of, schedule_or_number, value_at
+from keras_tricks._core.moving import peak_of, schedule_or_number, value_at
+from keras_tricks.schedules._base import Schedule, Tensor
 
 
 class Scaled(Schedule):
