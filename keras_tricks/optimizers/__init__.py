@@ -1,6 +1,11 @@
 """Gradients and weights, at each update."""
 
 from keras_tricks.optimizers._base import OptimizerWrapper
+from keras_tricks.optimizers._number import Number
+from keras_tricks.optimizers._optimizer import Optimizer
+from keras_tricks.optimizers.adamw import AdamW
+from keras_tricks.optimizers.bias_and_norm import bias_and_norm
+from keras_tricks.optimizers.sgd import SGD
 from keras_tricks.optimizers.weight_average import WeightAverage
 
-__all__ = ["OptimizerWrapper", "WeightAverage"]
+__all__ = ["SGD", "AdamW", "Number", "Optimizer", "OptimizerWrapper", "WeightAverage", "bias_and_norm"]

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tricks.optimizers._base import OptimizerWrapper, Tensor, Unowned, to_host
+from keras_tricks.optimizers import _each
+from keras_tricks.optimizers._base import OptimizerWrapper
+from keras_tricks.optimizers._state import Tensor, Unowned, to_host
 
 
 class AveragingWrapper(OptimizerWrapper):
@@ -78,7 +80,7 @@ class AveragingWrapper(OptimizerWrapper):
     def after_update(self, variables: list[keras.Variable]) -> None:
         """Moves the average towards the new weights."""
         share = self.share(ops.cast(ops.convert_to_tensor(self.updates), "float32"))
-        self.move(self._averages.items, self._weights.items, share)
+        _each.interpolate(self._averages.items, self._weights.items, share)
         self.assign(self.updates, ops.convert_to_tensor(self.updates) + 1)
         if keras.backend.backend() != "jax":
             self.average_statistics()
@@ -94,7 +96,7 @@ class AveragingWrapper(OptimizerWrapper):
         share = self.share(ops.cast(ops.maximum(updates - 1, 0), "float32"))
         share = ops.where(ops.equal(done, 0), ops.ones_like(share), share)
         share = ops.where(ops.equal(done, updates), ops.zeros_like(share), share)
-        self.move(self._statistics.items, self._followed.items, share)
+        _each.interpolate(self._statistics.items, self._followed.items, share)
         self.assign(self.statistics_updates, ops.copy(updates))
 
     @property

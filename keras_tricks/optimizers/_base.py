@@ -1,33 +1,18 @@
 """What all wrappers share: they stand around any optimizer, and fill in what happens before and after its update."""
 
-import importlib
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_tricks._core import checks
 from keras_tricks._core.config import Configured, constructor_arguments
-
-Tensor = Any
-
-
-class Unowned:
-    """Hides a list from Keras, which would take the variables in it for the optimizer's own state."""
-
-    def __init__(self, items: Iterable[Any] = ()):
-        self.items = list(items)
+from keras_tricks.optimizers._state import Tensor, Unowned, WithSlots, dense, to_host
 
 
-def to_host(variable: keras.Variable) -> np.ndarray:
-    """The value as it is now: a copy, since NumPy's view of a torch tensor would change with it."""
-    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
-
-
-class OptimizerWrapper(Configured, keras.optimizers.Optimizer):
+class OptimizerWrapper(Configured, WithSlots):
     """Wraps any Keras optimizer, or another wrapper, and works wherever that optimizer does.
 
     A trick fills in one or more of:
@@ -130,11 +115,8 @@ class OptimizerWrapper(Configured, keras.optimizers.Optimizer):
 
     def _transformed(self, gradients: list[Tensor | None], variables: list[keras.Variable]) -> list[Tensor | None]:
         present = [index for index, gradient in enumerate(gradients) if gradient is not None]
-        seen: list[Tensor] = [gradients[index] for index in present]
+        seen: list[Tensor] = dense(gradients[index] for index in present)
         scale = self.loss_scale_factor
-        if keras.backend.backend() == "tensorflow":
-            dense = importlib.import_module("keras_tricks.optimizers._tensorflow").dense
-            seen = [dense(gradient) for gradient in seen]
         if scale is not None:
             seen = [gradient / scale for gradient in seen]
         seen = self.before_update(seen, [variables[index] for index in present])
@@ -162,32 +144,6 @@ class OptimizerWrapper(Configured, keras.optimizers.Optimizer):
         if isinstance(inner, OptimizerWrapper):
             return inner.updates_every_time
         return not inner.gradient_accumulation_steps and not hasattr(inner, "inner_optimizer")
-
-    def add_slots(self, variables: Sequence[keras.Variable], name: str) -> list[keras.Variable | None]:
-        """One variable of zeros beside each of `variables`, in float32 or wider: small steps vanish in 16 bits.
-
-        None stands beside a variable that Keras overwrites with its gradient (the scales of float8).
-        """
-        return [
-            None
-            if getattr(variable, "overwrite_with_gradient", False)
-            else self.add_variable(
-                variable.shape,
-                dtype=variable.dtype if variable.dtype == "float64" else "float32",
-                aggregation="only_first_replica",
-                name=f"{variable.path.replace('/', '_')}_{name}",
-            )
-            for variable in variables
-        ]
-
-    def move(self, variables: list[keras.Variable], targets: list[keras.Variable], share: Tensor) -> None:
-        """`variable += share * (target - variable)` for whole lists; exact where the two are equal."""
-        if keras.backend.backend() == "torch":
-            importlib.import_module("keras_tricks.optimizers._torch").move(variables, targets, share)
-            return
-        for variable, target in zip(variables, targets, strict=True):
-            value, goal = ops.convert_to_tensor(variable), ops.cast(ops.convert_to_tensor(target), variable.dtype)
-            self.assign(variable, value + ops.cast(share, variable.dtype) * (goal - value))
 
     @property
     def own_variables(self) -> list[keras.Variable]:

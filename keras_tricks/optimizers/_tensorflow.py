@@ -5,6 +5,6 @@ from typing import Any
 import tensorflow as tf
 
 
-def dense(gradient: Any) -> tf.Tensor:
+def as_tensor(gradient: Any) -> tf.Tensor:
     """The gradient as an ordinary tensor."""
     return tf.convert_to_tensor(gradient)

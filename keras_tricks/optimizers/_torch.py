@@ -1,15 +1,148 @@
-"""List-wise arithmetic for torch, where one kernel for each of many small tensors is what an update costs."""
+"""`_each` for torch: a few kernels for a whole list.
 
+A factor on the processor becomes a number; one on an accelerator stays there, since reading it would wait for it.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
-import keras
 import torch
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
+
+Tensor = torch.Tensor
+
+
+def _number(factor: Any) -> float | Tensor:
+    return factor if isinstance(factor, Tensor) and factor.device.type != "cpu" else float(factor)
+
+
+def _tensors(variables: Sequence[Any]) -> list[Tensor]:
+    return [variable if isinstance(variable, Tensor) else variable.value for variable in variables]
+
+
+def _products(values: list[Tensor], factor: float | Tensor) -> list[Tensor]:
+    return list(torch._foreach_mul(values, factor))
 
 
 @torch.no_grad()
-def move(variables: list[keras.Variable], targets: list[keras.Variable], share: Any) -> None:
-    """`variable += share * (target - variable)` for whole lists."""
-    values = [variable.value for variable in variables]
-    goals = [target.value.to(value.dtype) for target, value in zip(targets, values, strict=True)]
+def scale(variables: Sequence[Any], factor: Any) -> None:
+    torch._foreach_mul_(_tensors(variables), _number(factor))
+
+
+@torch.no_grad()
+def add(variables: Sequence[Any], values: Sequence[Any], factor: Any = 1.0) -> None:
+    targets, addends, factor = _tensors(variables), _tensors(values), _number(factor)
+    if isinstance(factor, Tensor):
+        addends, factor = _products(addends, factor), 1.0
+    torch._foreach_add_(targets, addends, alpha=factor)
+
+
+@torch.no_grad()
+def interpolate(variables: Sequence[Any], targets: Sequence[Any], share: Any) -> None:
+    values, share = _tensors(variables), _number(share)
+    goals = [goal.to(value.dtype) for goal, value in zip(_tensors(targets), values, strict=True)]
     # One weight per tensor: a single 0-d tensor would be read back to the host at every update.
-    torch._foreach_lerp_(values, goals, [share.to(value.dtype) for value in values])
+    torch._foreach_lerp_(values, goals, [share.to(v.dtype) for v in values] if isinstance(share, Tensor) else share)
+
+
+@torch.no_grad()
+def interpolate_squares(variables: Sequence[Any], values: Sequence[Any], share: Any) -> None:
+    targets, bases, share = _tensors(variables), _tensors(values), _number(share)
+    torch._foreach_mul_(targets, 1 - share)
+    if isinstance(share, Tensor):
+        torch._foreach_addcmul_(targets, _products(bases, share), bases)
+    else:
+        torch._foreach_addcmul_(targets, bases, bases, value=share)
+
+
+@torch.no_grad()
+def add_quotients(
+    variables: Sequence[Any], numerators: Sequence[Any], denominators: Sequence[Any], factor: Any
+) -> None:
+    targets, above, below, factor = _tensors(variables), _tensors(numerators), _tensors(denominators), _number(factor)
+    if isinstance(factor, Tensor):
+        above, factor = _products(above, factor), 1.0
+    torch._foreach_addcdiv_(targets, above, below, value=factor)
+
+
+@torch.no_grad()
+def roots(variables: Sequence[Any], factor: Any, offset: Any) -> list[Tensor]:
+    values = list(torch._foreach_sqrt(_tensors(variables)))
+    torch._foreach_mul_(values, _number(factor))
+    torch._foreach_add_(values, _number(offset))
+    return values
+
+
+@torch.no_grad()
+def sums(values: Sequence[Any], others: Sequence[Any], factor: Any) -> list[Tensor]:
+    addends, factor = _tensors(others), _number(factor)
+    if isinstance(factor, Tensor):
+        addends, factor = _products(addends, factor), 1.0
+    return list(torch._foreach_add(_tensors(values), addends, alpha=factor))
+
+
+def _can_fuse(numbers: Sequence[Any], *lists: list[Tensor]) -> bool:
+    """Whether torch's fused kernels take the tensors, which must be alike, and the numbers can be read at once."""
+    return all(isinstance(_number(number), float) for number in numbers) and all(
+        tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensors in lists for tensor in tensors
+    )
+
+
+@torch.no_grad()
+def moved_by_momentum(
+    variables: Sequence[Any],
+    gradients: Sequence[Any],
+    velocities: Sequence[Any],
+    learning_rate: Any,
+    momentum: Any,
+    nesterov: bool,
+) -> bool:
+    lists = _tensors(variables), _tensors(gradients), _tensors(velocities)
+    if not _can_fuse((learning_rate, momentum), *lists):
+        return False
+    buffers: list[Tensor | None] = [*lists[2]]
+    sgd(
+        *lists[:2],
+        buffers,
+        foreach=False,
+        fused=True,
+        weight_decay=0.0,
+        momentum=float(momentum),
+        lr=float(learning_rate),
+        dampening=0.0,
+        nesterov=nesterov,
+        maximize=False,
+    )
+    return True
+
+
+@torch.no_grad()
+def moved_by_moments(
+    variables: Sequence[Any],
+    gradients: Sequence[Any],
+    means: Sequence[Any],
+    squares: Sequence[Any],
+    learning_rate: Any,
+    betas: tuple[Any, Any],
+    epsilon: float,
+    step: Any,
+) -> bool:
+    lists = _tensors(variables), _tensors(gradients), _tensors(means), _tensors(squares)
+    if not _can_fuse((learning_rate, *betas, step), *lists):
+        return False
+    adamw(
+        *lists,
+        [],
+        list(torch.full((len(lists[0]),), float(step) - 1.0, device="cpu").unbind()),  # it counts on by itself
+        foreach=False,
+        fused=True,
+        amsgrad=False,
+        beta1=float(betas[0]),
+        beta2=float(betas[1]),
+        lr=float(learning_rate),
+        weight_decay=0.0,
+        eps=epsilon,
+        maximize=False,
+    )
+    return True

@@ -1,4 +1,4 @@
-"""What every optimizer wrapper must do, around any Keras optimizer."""
+"""What every optimizer must do, and every wrapper around any Keras optimizer."""
 
 import keras
 import numpy as np
@@ -64,8 +64,120 @@ def assert_equal(left, right, **tolerance) -> None:
         np.testing.assert_allclose(a, b, **(tolerance or {"rtol": 0, "atol": 0}))
 
 
-class OptimizerContract:
-    """Inherit it, and fill in what is under test."""
+class AnyOptimizerContract:
+    """What holds for wrappers and for our own optimizers alike."""
+
+    def made(self, **keras_arguments):
+        """The optimizer under test, with these arguments of `keras.optimizers.Optimizer`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def own(optimizer) -> list[keras.Variable]:
+        """The variables that are to move once an update."""
+        raise NotImplementedError
+
+    def test_stateless_apply_equals_apply(self, backend):
+        if backend == "tensorflow":
+            pytest.skip("Keras has no stateless_apply on TensorFlow")
+        stateful, variables = bowl_variables(), bowl_variables()
+        one, other = self.made(), self.made()
+        other.build(variables)
+        values, state = [ops.copy(v.value) for v in variables], [ops.copy(v.value) for v in other.variables]
+        for _ in range(3):
+            values, state = other.stateless_apply(state, bowl_gradients(values), values)
+            one.apply(bowl_gradients(stateful), stateful)
+        assert_equal(numbers(values), numbers(stateful), rtol=1e-6)
+        assert_equal(numbers(state), numbers(one.variables), rtol=1e-6)
+
+    def test_two_and_two_resumed_epochs_equal_four(self, tmp_path):
+        straight, stopped = small_model(self.made()), small_model(self.made())
+        fit(straight, 4)
+        fit(stopped, 2)
+        stopped.save(tmp_path / "model.keras")
+        resumed = keras.models.load_model(tmp_path / "model.keras")
+        fit(resumed, 2)
+        assert_equal(resumed.get_weights(), straight.get_weights())
+        assert_equal(numbers(resumed.optimizer.variables), numbers(straight.optimizer.variables))
+
+    def test_accepts_a_missing_gradient(self):
+        variables, optimizer = bowl_variables(), self.made()
+        gradients = bowl_gradients(variables)
+        with pytest.warns(UserWarning, match="Gradients do not exist"):
+            optimizer.apply([None, gradients[1]], variables)
+        assert_equal(numbers(variables[:1]), [np.zeros(3)])
+        assert np.abs(numbers(variables)[1]).min() > 0
+
+    def test_skips_the_steps_that_loss_scaling_skips(self):
+        variables, optimizer = bowl_variables(), self.made()
+        scaled = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0)
+        apply(scaled, [2 * g for g in bowl_gradients(variables)], variables)
+        before = numbers([*variables, *optimizer.variables])
+        bad = bowl_gradients(variables)
+        apply(scaled, [bad[0] * np.inf, bad[1]], variables)
+        assert_equal(numbers([*variables, *optimizer.variables]), before)
+        apply(scaled, bowl_gradients(variables), variables)
+        assert np.abs(numbers(variables)[1] - before[1]).max() > 0
+
+    def test_equals_itself_under_loss_scaling(self):
+        scaled, plain = bowl_variables(), bowl_variables()
+        one, other = keras.optimizers.LossScaleOptimizer(self.made()), self.made()
+        one.build(scaled)
+        for _ in range(3):
+            apply(one, [one.scale_loss(g) for g in bowl_gradients(scaled)], scaled)
+            other.apply(bowl_gradients(plain), plain)
+        assert_equal(numbers(scaled), numbers(plain), rtol=1e-6)
+        assert_equal(numbers(one.inner_optimizer.variables), numbers(other.variables), rtol=1e-6)
+
+    def test_trains_and_resumes_under_mixed_float16(self, tmp_path):
+        keras.config.set_dtype_policy("mixed_float16")
+        model = small_model(self.made())
+        fit(model, 2)
+        assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+        model.save(tmp_path / "model.keras")
+        again = keras.models.load_model(tmp_path / "model.keras")
+        assert_equal(numbers(again.optimizer.variables), numbers(model.optimizer.variables))
+        fit(model), fit(again)
+        assert_equal(again.get_weights(), model.get_weights())
+
+    def test_counts_updates_and_not_batches_under_gradient_accumulation(self):
+        accumulating, plain = bowl_variables(), bowl_variables()
+        one, other = self.made(gradient_accumulation_steps=3), self.made()
+        one.build(accumulating)
+        for update in range(2):
+            for batch in range(3):
+                before = numbers([*accumulating, *self.own(one)])
+                one.apply(bowl_gradients(plain), accumulating)
+                if batch < 2:
+                    assert_equal(numbers([*accumulating, *self.own(one)]), before)
+            other.apply(bowl_gradients(plain), plain)
+            assert int(numbers([one.iterations])[0]) == update + 1
+            assert_equal(numbers(accumulating), numbers(plain), rtol=1e-5, atol=1e-6)
+            assert_equal(numbers(self.own(one)), numbers(self.own(other)), rtol=1e-5, atol=1e-6)
+
+    def test_weights_loaded_after_building_are_the_ones_it_starts_from(self):
+        late, early = bowl_variables(), bowl_variables()
+        one, other = self.made(), self.made()
+        one.build(late)
+        for variable in [*late, *early]:
+            variable.assign(np.full(variable.shape, 7.0, "float32"))
+        other.build(early)
+        one.apply(bowl_gradients(late), late)
+        other.apply(bowl_gradients(early), early)
+        assert_equal(numbers([*late, *one.variables]), numbers([*early, *other.variables]))
+
+    def test_compiled_fit_moves_the_weights_as_eager_steps_do(self, backend):
+        jit = backend != "torch"  # torch's compiler takes half a minute
+        compiled = small_model(self.made(gradient_accumulation_steps=2), jit_compile=jit)
+        eager = small_model(self.made(gradient_accumulation_steps=2), run_eagerly=True)
+        fit(compiled, 2)
+        fit(eager, 2)
+        assert_equal(compiled.get_weights(), eager.get_weights(), rtol=1e-3, atol=1e-5)
+        own, eager_own = self.own(compiled.optimizer), self.own(eager.optimizer)
+        assert_equal(numbers(own), numbers(eager_own), rtol=1e-3, atol=1e-5)
+
+
+class OptimizerContract(AnyOptimizerContract):
+    """For wrappers: inherit it, and fill in what is under test."""
 
     cls: type
     # Constructor arguments, besides `inner_optimizer`, in which every one differs from its default.
@@ -77,6 +189,13 @@ class OptimizerContract:
 
     def make(self, inner_optimizer, **arguments):
         return self.cls(inner_optimizer, **(self.arguments | arguments))
+
+    def made(self, **keras_arguments):
+        return self.make(INNER["adamw"](**keras_arguments))
+
+    @staticmethod
+    def own(optimizer):
+        return optimizer.own_variables
 
     @pytest.mark.parametrize("inner", INNER)
     def test_reaches_the_minimum_of_a_bowl(self, inner):
@@ -96,29 +215,6 @@ class OptimizerContract:
             reference.apply(bowl_gradients(plain), plain)
         assert_equal(numbers(wrapped), numbers(plain))
 
-    def test_stateless_apply_equals_apply(self, backend):
-        if backend == "tensorflow":
-            pytest.skip("Keras has no stateless_apply on TensorFlow")
-        stateful, variables = bowl_variables(), bowl_variables()
-        one, other = self.make(INNER["adam"]()), self.make(INNER["adam"]())
-        other.build(variables)
-        values, state = [ops.copy(v.value) for v in variables], [ops.copy(v.value) for v in other.variables]
-        for _ in range(3):
-            values, state = other.stateless_apply(state, bowl_gradients(values), values)
-            one.apply(bowl_gradients(stateful), stateful)
-        assert_equal(numbers(values), numbers(stateful), rtol=1e-6)
-        assert_equal(numbers(state), numbers(one.variables), rtol=1e-6)
-
-    def test_two_and_two_resumed_epochs_equal_four(self, tmp_path):
-        straight, stopped = small_model(self.make(INNER["adamw"]())), small_model(self.make(INNER["adamw"]()))
-        fit(straight, 4)
-        fit(stopped, 2)
-        stopped.save(tmp_path / "model.keras")
-        resumed = keras.models.load_model(tmp_path / "model.keras")
-        fit(resumed, 2)
-        assert_equal(resumed.get_weights(), straight.get_weights())
-        assert_equal(numbers(resumed.optimizer.variables), numbers(straight.optimizer.variables))
-
     def test_survives_a_round_trip_through_its_config(self):
         optimizer = self.make(keras.optimizers.SGD(0.25, momentum=0.75))
         config = keras.optimizers.serialize(optimizer)
@@ -135,82 +231,6 @@ class OptimizerContract:
             with pytest.raises(ValueError, match=f"`{name}`") as caught:
                 self.cls(**arguments)
             assert repr(value) in str(caught.value)
-
-    def test_accepts_a_missing_gradient(self):
-        variables, optimizer = bowl_variables(), self.make(INNER["sgd"]())
-        gradients = bowl_gradients(variables)
-        with pytest.warns(UserWarning, match="Gradients do not exist"):
-            optimizer.apply([None, gradients[1]], variables)
-        assert_equal(numbers(variables[:1]), [np.zeros(3)])
-        assert np.abs(numbers(variables)[1]).min() > 0
-
-    def test_skips_the_steps_that_loss_scaling_skips(self):
-        variables, optimizer = bowl_variables(), self.make(INNER["adam"]())
-        scaled = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0)
-        apply(scaled, [2 * g for g in bowl_gradients(variables)], variables)
-        before = numbers([*variables, *optimizer.variables])
-        bad = bowl_gradients(variables)
-        apply(scaled, [bad[0] * np.inf, bad[1]], variables)
-        assert_equal(numbers([*variables, *optimizer.variables]), before)
-        apply(scaled, bowl_gradients(variables), variables)
-        assert np.abs(numbers(variables)[1] - before[1]).max() > 0
-
-    def test_equals_itself_under_loss_scaling(self):
-        scaled, plain = bowl_variables(), bowl_variables()
-        one, other = keras.optimizers.LossScaleOptimizer(self.make(INNER["adam"]())), self.make(INNER["adam"]())
-        one.build(scaled)
-        for _ in range(3):
-            apply(one, [one.scale_loss(g) for g in bowl_gradients(scaled)], scaled)
-            other.apply(bowl_gradients(plain), plain)
-        assert_equal(numbers(scaled), numbers(plain), rtol=1e-6)
-        assert_equal(numbers(one.inner_optimizer.variables), numbers(other.variables), rtol=1e-6)
-
-    def test_trains_and_resumes_under_mixed_float16(self, tmp_path):
-        keras.config.set_dtype_policy("mixed_float16")
-        model = small_model(self.make(INNER["adam"]()))
-        fit(model, 2)
-        assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
-        model.save(tmp_path / "model.keras")
-        again = keras.models.load_model(tmp_path / "model.keras")
-        assert_equal(numbers(again.optimizer.variables), numbers(model.optimizer.variables))
-        fit(model), fit(again)
-        assert_equal(again.get_weights(), model.get_weights())
-
-    def test_counts_updates_and_not_batches_under_gradient_accumulation(self):
-        accumulating, plain = bowl_variables(), bowl_variables()
-        one, other = self.make(INNER["adamw"](gradient_accumulation_steps=3)), self.make(INNER["adamw"]())
-        one.build(accumulating)
-        for update in range(2):
-            for batch in range(3):
-                before = numbers([*accumulating, *one.own_variables])
-                one.apply(bowl_gradients(plain), accumulating)
-                if batch < 2:
-                    assert_equal(numbers([*accumulating, *one.own_variables]), before)
-            other.apply(bowl_gradients(plain), plain)
-            assert int(numbers([one.iterations])[0]) == update + 1
-            assert_equal(numbers(accumulating), numbers(plain), rtol=1e-5, atol=1e-6)
-            assert_equal(numbers(one.own_variables), numbers(other.own_variables), rtol=1e-5, atol=1e-6)
-
-    def test_weights_loaded_after_building_are_the_ones_it_starts_from(self):
-        late, early = bowl_variables(), bowl_variables()
-        one, other = self.make(INNER["adam"]()), self.make(INNER["adam"]())
-        one.build(late)
-        for variable in [*late, *early]:
-            variable.assign(np.full(variable.shape, 7.0, "float32"))
-        other.build(early)
-        one.apply(bowl_gradients(late), late)
-        other.apply(bowl_gradients(early), early)
-        assert_equal(numbers([*late, *one.variables]), numbers([*early, *other.variables]))
-
-    def test_compiled_fit_moves_the_weights_as_eager_steps_do(self, backend):
-        jit = backend != "torch"  # torch's compiler takes half a minute
-        compiled = small_model(self.make(INNER["adamw"](gradient_accumulation_steps=2)), jit_compile=jit)
-        eager = small_model(self.make(INNER["adamw"](gradient_accumulation_steps=2)), run_eagerly=True)
-        fit(compiled, 2)
-        fit(eager, 2)
-        assert_equal(compiled.get_weights(), eager.get_weights(), rtol=1e-3, atol=1e-5)
-        own, eager_own = compiled.optimizer.own_variables, eager.optimizer.own_variables
-        assert_equal(numbers(own), numbers(eager_own), rtol=1e-3, atol=1e-5)
 
     def test_callbacks_set_the_learning_rate_of_the_inner_optimizer(self):
         model = small_model(self.make(INNER["sgd"]()))

@@ -1,4 +1,4 @@
-"""What a wrapper costs: one update of 60 tensors, of 1 M parameters in all, against Keras' own AdamW.
+"""What an update costs: 60 tensors, of 1 M parameters in all, by our optimizers and wrappers and by Keras' own.
 
 KERAS_BACKEND=jax python tools/bench/optimizers.py [--repeats 30] [--parameters 1000000] [--json PATH]
 """
@@ -9,12 +9,20 @@ import keras
 import numpy as np
 from _timing import arguments, medians, report
 
-from keras_tricks.optimizers import OptimizerWrapper, WeightAverage
+from keras_tricks.optimizers import SGD, AdamW, OptimizerWrapper, WeightAverage
+from keras_tricks.schedules import OneCycle
 
 TENSORS = 60
+ONE_CYCLE = OneCycle(1e-3, total_steps=100_000)
+DECAY = {"weight_decay": 0.004, "no_decay": None}  # of every variable, as Keras does
 
 CONTENDERS: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
     "Keras AdamW": lambda: keras.optimizers.AdamW(1e-3),
+    "AdamW": lambda: AdamW(1e-3, **DECAY),
+    "AdamW, one-cycle": lambda: AdamW(ONE_CYCLE, beta_1=ONE_CYCLE.momentum(), **DECAY),
+    "Keras SGD": lambda: keras.optimizers.SGD(1e-3, momentum=0.9),
+    "SGD": lambda: SGD(1e-3, momentum=0.9),
+    "SGD, one-cycle": lambda: SGD(ONE_CYCLE, momentum=ONE_CYCLE.momentum()),
     "OptimizerWrapper(AdamW)": lambda: OptimizerWrapper(keras.optimizers.AdamW(1e-3)),
     "WeightAverage(AdamW)": lambda: WeightAverage(keras.optimizers.AdamW(1e-3)),
     "Keras AdamW(use_ema=True)": lambda: keras.optimizers.AdamW(1e-3, use_ema=True),

@@ -1,0 +1,118 @@
+"""Arithmetic on lists of variables, the same for every one: what an optimizer's update consists of.
+
+On torch each function is a few kernels for the whole list, without a temporary where that can be: one kernel for each
+of many small tensors is what an update costs there. XLA fuses the loops by itself. Factors are numbers, or float32
+scalars; numbers beside a variable of 16 bits may be float32.
+
+`moved_by_momentum` and `moved_by_moments` are whole updates, where torch has one kernel for them: they say whether they
+were made.
+"""
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+Variables = Sequence[keras.Variable]
+
+
+def _list_wise(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as it stands, and on torch the one of the same name in `_torch.py`."""
+
+    def chosen(*arguments: Any) -> Any:
+        if keras.backend.backend() != "torch":
+            return function(*arguments)
+        return getattr(importlib.import_module("keras_tricks.optimizers._torch"), function.__name__)(*arguments)
+
+    chosen.__doc__ = function.__doc__
+    return chosen
+
+
+def _value(variable: keras.Variable, like: Tensor) -> Tensor:
+    return ops.cast(ops.convert_to_tensor(variable), like.dtype)
+
+
+@_list_wise
+def scale(variables: Variables, factor: Any) -> None:
+    """`variable *= factor`."""
+    for variable in variables:
+        value = ops.convert_to_tensor(variable)
+        variable.assign(value * ops.cast(factor, value.dtype))
+
+
+@_list_wise
+def add(variables: Variables, values: Sequence[Tensor], factor: Any = 1.0) -> None:
+    """`variable += factor * value`."""
+    for variable, value in zip(variables, tensors(values), strict=True):
+        variable.assign(_value(variable, value) + ops.cast(factor, value.dtype) * value)
+
+
+@_list_wise
+def interpolate(variables: Variables, targets: Sequence[Tensor], share: Any) -> None:
+    """`variable += share * (target - variable)`: exact where the two are equal."""
+    for variable, target in zip(variables, tensors(targets), strict=True):
+        value = ops.convert_to_tensor(variable)
+        change = ops.cast(target, value.dtype) - value
+        variable.assign(value + ops.cast(share, value.dtype) * change)
+
+
+@_list_wise
+def interpolate_squares(variables: Variables, values: Sequence[Tensor], share: Any) -> None:
+    """`variable += share * (value ** 2 - variable)`."""
+    interpolate(variables, [value * value for value in values], share)
+
+
+@_list_wise
+def add_quotients(variables: Variables, numerators: Variables, denominators: Sequence[Tensor], factor: Any) -> None:
+    """`variable += factor * numerator / denominator`."""
+    add(variables, [n / d for n, d in zip(tensors(numerators), denominators, strict=True)], factor)
+
+
+@_list_wise
+def roots(variables: Variables, factor: Any, offset: Any) -> list[Tensor]:
+    """`factor * sqrt(variable) + offset`."""
+    values = tensors(variables)
+    return [ops.sqrt(value) * ops.cast(factor, value.dtype) + ops.cast(offset, value.dtype) for value in values]
+
+
+@_list_wise
+def sums(values: Sequence[Tensor], others: Sequence[Tensor], factor: Any) -> list[Tensor]:
+    """`value + factor * other`."""
+    pairs = zip(tensors(values), tensors(others), strict=True)
+    return [value + ops.cast(factor, value.dtype) * ops.cast(other, value.dtype) for value, other in pairs]
+
+
+@_list_wise
+def moved_by_momentum(
+    variables: Variables,
+    gradients: Sequence[Tensor],
+    velocities: Variables,
+    learning_rate: Tensor,
+    momentum: Tensor,
+    nesterov: bool,
+) -> bool:
+    """SGD's update with momentum."""
+    return False
+
+
+@_list_wise
+def moved_by_moments(
+    variables: Variables,
+    gradients: Sequence[Tensor],
+    means: Variables,
+    squares: Variables,
+    learning_rate: Tensor,
+    betas: tuple[Tensor, Tensor],
+    epsilon: float,
+    step: Tensor,
+) -> bool:
+    """Adam's update number `step`, from 1, without decay."""
+    return False
+
+
+def tensors(variables: Sequence[Any]) -> list[Tensor]:
+    """The values of variables; tensors as they are."""
+    return [ops.convert_to_tensor(variable) for variable in variables]

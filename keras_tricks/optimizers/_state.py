@@ -1,0 +1,57 @@
+"""What all optimizers need for variables of their own."""
+
+import importlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+Tensor = Any
+
+
+class Unowned:
+    """Hides a list from Keras, which would take the variables in it for the optimizer's own state."""
+
+    def __init__(self, items: Iterable[Any] = ()):
+        self.items = list(items)
+
+
+def to_host(variable: keras.Variable) -> np.ndarray:
+    """The value as it is now: a copy, since NumPy's view of a torch tensor would change with it."""
+    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
+
+
+def is_overwritten(variable: keras.Variable) -> bool:
+    """Whether Keras overwrites the variable with its gradient (the scales of float8)."""
+    return bool(getattr(variable, "overwrite_with_gradient", False))
+
+
+def dense(gradients: Iterable[Tensor | None]) -> list[Tensor | None]:
+    """The gradients as ordinary tensors: on TensorFlow, those of an embedding come as rows and their indices."""
+    if keras.backend.backend() != "tensorflow":
+        return list(gradients)
+    as_tensor = importlib.import_module("keras_tricks.optimizers._tensorflow").as_tensor
+    return [None if gradient is None else as_tensor(gradient) for gradient in gradients]
+
+
+class WithSlots(keras.optimizers.Optimizer):
+    """An optimizer that keeps numbers beside the weights."""
+
+    def add_slots(self, variables: Sequence[keras.Variable], name: str) -> list[keras.Variable | None]:
+        """One variable of zeros beside each of `variables`, in float32 or wider: small steps vanish in 16 bits.
+
+        None stands beside a variable that Keras overwrites with its gradient.
+        """
+        return [
+            None
+            if is_overwritten(variable)
+            else self.add_variable(
+                variable.shape,
+                dtype=variable.dtype if variable.dtype == "float64" else "float32",
+                aggregation="only_first_replica",
+                name=f"{variable.path.replace('/', '_')}_{name}",
+            )
+            for variable in variables
+        ]

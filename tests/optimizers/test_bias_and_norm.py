@@ -1,0 +1,32 @@
+import keras
+import numpy as np
+
+from keras_tricks.optimizers import SGD, bias_and_norm
+
+
+def test_spares_biases_and_the_gains_and_shifts_of_norms():
+    model = keras.Sequential(
+        [
+            keras.Input((6, 4)),
+            keras.layers.Conv1D(3, 2),
+            keras.layers.BatchNormalization(),
+            keras.layers.GRU(2),  # its bias has two rows
+            keras.layers.Dense(2),
+        ]
+    )
+    spared = [variable.path.rpartition("/")[2] for variable in model.trainable_variables if bias_and_norm(variable)]
+    kept = [variable.path.rpartition("/")[2] for variable in model.trainable_variables if not bias_and_norm(variable)]
+    assert spared == ["bias", "gamma", "beta", "bias", "bias"]
+    assert kept == ["kernel", "kernel", "recurrent_kernel", "kernel"]
+
+
+def test_a_saved_optimizer_still_spares_them(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, bias_initializer="ones")])
+    model.compile(SGD(0.1, weight_decay=0.5, decay="rate"), "mse")
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.optimizer.no_decay is bias_and_norm
+    kernel, bias = again.get_weights()
+    again.fit(np.zeros((2, 3)), again(np.zeros((2, 3))), verbose=0)
+    np.testing.assert_allclose(again.get_weights()[0], kernel * 0.95, rtol=1e-6)
+    np.testing.assert_array_equal(again.get_weights()[1], bias)
