@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from keras_tricks._core import random
+from keras_tricks._core.moving import value_at
 from keras_tricks._core.stream import RandomLayer
 
 Tensor = Any
@@ -16,7 +17,7 @@ class TrainingOnlyLayer(RandomLayer):
     At inference (`training` False or not given) the input comes back. In training, `perturb` gets a key of
     `keras_tricks`' own random numbers: equal on every backend, new at each call, from the layer's seed, its class, its
     name if one is given explicitly, and a count of calls that is saved with the model. Masks are passed on; the
-    result has the input's shape and dtype.
+    result has the input's shape and dtype. A number that may be a schedule is read as `self.now(self.rate)`.
 
     Args:
         seed: An integer in [0, 2**31), or None for a fresh stream.
@@ -45,6 +46,13 @@ class TrainingOnlyLayer(RandomLayer):
     def perturb(self, x: Tensor, seed: Tensor) -> Tensor:
         """`x` as the model shall see it in training, drawn from the key `seed`."""
         raise NotImplementedError
+
+    def now(self, number: Any) -> Any:
+        """For `perturb`: what a schedule says at this training step, which the layer counts; a number as it is.
+
+        The count is that of its random numbers: of the calls in training, from 0, saved with the model.
+        """
+        return value_at(number, ops.cast(ops.convert_to_tensor(self.stream.state)[1], "int32") - 1)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """`perturb` in training, the identity otherwise."""

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from keras_tricks._core import checks, random
+from keras_tricks._core.moving import KerasSchedule, peak_of
 from keras_tricks.layers._base import Tensor, TrainingOnlyLayer
 
 
@@ -21,7 +22,8 @@ class DropPath(TrainingOnlyLayer):
     block, the full rate in the last. Cost: one multiplication.
 
     Args:
-        rate: The share of samples whose branch is dropped, in [0, 1]. At 1 the branch is always zero.
+        rate: The share of samples whose branch is dropped, in [0, 1], or a schedule of it: `Linear(0.0, 1000, 0.2)`
+            rises over the first thousand batches that the layer sees in training. At 1 the branch is always zero.
         seed: An integer in [0, 2**31), or None for a fresh stream.
         **kwargs: `name`, `dtype`: see `TrainingOnlyLayer`.
 
@@ -29,7 +31,7 @@ class DropPath(TrainingOnlyLayer):
     Output shape: the same.
 
     Raises:
-        ValueError: if `rate` is not in [0, 1].
+        ValueError: if `rate` is not in [0, 1], or reaches above 1.
 
     Example:
         ```python
@@ -42,13 +44,20 @@ class DropPath(TrainingOnlyLayer):
     Reference: [Huang et al., 2016](https://arxiv.org/abs/1603.09382)
     """
 
-    def __init__(self, rate: float = 0.0, seed: int | None = None, **kwargs: Any):
+    def __init__(self, rate: Any = 0.0, seed: int | None = None, **kwargs: Any):
         super().__init__(seed=seed, **kwargs)
-        self.rate = checks.rate("rate", rate)
+        self.rate = _scheduled_rate(rate) if isinstance(rate, KerasSchedule) else checks.rate("rate", rate)
 
     def perturb(self, x: Tensor, seed: Tensor) -> Tensor:
         """Some samples zero, the others scaled up."""
-        if self.rate == 1:
-            return ops.zeros_like(x)
-        kept = random.bernoulli(seed, (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1), 1 - self.rate)
-        return ops.where(kept, x / (1 - self.rate), 0.0)
+        kept = 1.0 - self.now(self.rate)
+        is_kept = random.bernoulli(seed, (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1), kept)
+        # At a rate of 1 nothing is kept, and the scale must be finite for its gradient.
+        scale = ops.cast(1.0 / ops.maximum(kept, 1e-6), x.dtype)
+        return ops.where(is_kept, x * scale, 0.0)
+
+
+def _scheduled_rate(rate: KerasSchedule) -> KerasSchedule:
+    if peak_of(rate) > 1:
+        raise checks.fail("rate", "a schedule with a peak in [0, 1]", rate)
+    return rate

@@ -1,10 +1,12 @@
 """DropPath."""
 
+import keras
 import numpy as np
 import pytest
 from scipy import stats
 
 from keras_tricks.layers import DropPath
+from keras_tricks.schedules import Linear
 from tests.contracts.layer import LayerContract
 from tests.golden_values import check_golden
 from tests.running import to_numpy
@@ -14,7 +16,20 @@ class TestDropPath(LayerContract):
     layer = DropPath
     arguments = {"rate": 0.25}
     switched_off = {"rate": 0.0}
-    bad_arguments = [("rate", -0.1), ("rate", 1.2), ("rate", "0.5"), ("rate", float("nan"))]
+    bad_arguments = [
+        ("rate", -0.1),
+        ("rate", 1.2),
+        ("rate", "0.5"),
+        ("rate", float("nan")),
+        ("rate", Linear(0.5, 2, final=1.5)),
+    ]
+
+
+class TestDropPathWithASchedule(LayerContract):
+    layer = DropPath
+    arguments = {"rate": Linear(0.25, 4, final=0.25)}
+    switched_off = {"rate": Linear(0.0, 1)}
+    bad_arguments = []
 
 
 def test_each_sample_is_wholly_dropped_or_scaled_by_the_inverse_of_what_is_kept():
@@ -49,3 +64,21 @@ def test_a_dropped_sample_that_overflowed_is_zero():
     x = np.full((64, 2), np.inf, "float32")
     result = to_numpy(DropPath(0.5, seed=1)(x, training=True))
     assert set(np.unique(result)) == {0.0, np.inf}
+
+
+def test_a_scheduled_rate_moves_inside_a_compiled_fit_and_goes_on_after_loading(tmp_path):
+    layer = DropPath(Linear(0.0, 4, final=1.0), seed=1)
+    model = keras.Sequential([keras.Input((2,)), layer, keras.layers.Dense(1, use_bias=False)])
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=keras.backend.backend() != "torch")
+    model.layers[-1].set_weights([np.ones((2, 1), "float32")])
+    x = np.ones((2000, 2), "float32")
+    # The targets are what the output is where nothing is dropped; the loss is then 4 * rate + 4 * rate**2 / (1 - rate).
+    losses = [model.fit(x, 2 * x[:, :1], batch_size=2000, verbose=0).history["loss"][0] for _ in range(3)]
+    expected = [4 * rate + 4 * rate**2 / (1 - rate) for rate in (0.0, 0.25, 0.5)]
+    np.testing.assert_allclose(losses, expected, rtol=0.15)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    last = [again.fit(x, 2 * x[:, :1], batch_size=2000, verbose=0).history["loss"][0] for _ in range(3)]
+    np.testing.assert_allclose(last, [4 * 0.75 + 4 * 0.75**2 / 0.25, 4.0, 4.0], rtol=0.15)
+    assert losses[0] == 0
+    assert last[1] == last[2] == 4
