@@ -7,7 +7,18 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-FAMILIES = ("augment", "callbacks", "data", "layers", "losses", "metrics", "optimizers", "schedules", "training")
+FAMILIES = (
+    "augment",
+    "callbacks",
+    "data",
+    "diagnostics",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "schedules",
+    "training",
+)
 
 # What the hooks of a trick of one's own draw and compute with: `random.uniform(seed, shape)`, and `keras.ops` that runs
 # in data pipelines of other backends too.

@@ -1,0 +1,75 @@
+"""Reading a rate off the curve of a range test. Rates are on a geometric ladder; a suggestion is a place on it."""
+
+import numpy as np
+
+SKIPPED_SHARE = 0.1  # of the first losses, where the smoothed curve is still the noise of single batches
+SLIDE_WIDTH = 15
+SLIDE_THRESHOLD = 0.05
+
+
+def smooth(losses: np.ndarray, smoothing: float) -> np.ndarray:
+    """The running mean that keeps the share `smoothing` at each step, corrected for its start at 0."""
+    steps = np.arange(1, len(losses) + 1)
+    mean, means = 0.0, []
+    for loss in losses:
+        mean = smoothing * mean + (1 - smoothing) * float(loss)
+        means.append(mean)
+    return np.array(means) / (1 - smoothing**steps)
+
+
+def steepest(smoothed: np.ndarray) -> int | None:
+    """Where the loss falls fastest for each step on the ladder, that is over the logarithm of the rate."""
+    first = int(SKIPPED_SHARE * len(smoothed))
+    bottom = _bottom(smoothed)
+    if bottom - first < 2:
+        return None
+    slopes = np.gradient(smoothed)[first : bottom + 1]
+    return first + int(np.argmin(slopes)) if slopes.min() < 0 else None
+
+
+def valley(smoothed: np.ndarray) -> int | None:
+    """Half-way down the longest descent: the longest subsequence of losses of which each is below the one before."""
+    lengths = np.ones(len(smoothed), int)
+    for place in range(1, len(smoothed)):
+        above = lengths[:place][smoothed[:place] > smoothed[place]]
+        lengths[place] += above.max(initial=0)
+    end = int(np.argmax(lengths))
+    third = (lengths[end] - 1) / 3
+    return end - int(lengths[end]) + 1 + int(third) + int(third / 2) if lengths[end] > 2 else None
+
+
+def bottom_over_ten(rates: np.ndarray, smoothed: np.ndarray) -> int | None:
+    """The rate a tenth of that of the lowest loss."""
+    tenth = rates[_bottom(smoothed)] / 10
+    return int(np.argmin(np.abs(np.log(rates / tenth)))) if tenth >= rates[0] else None
+
+
+def slide(smoothed: np.ndarray) -> int | None:
+    """Coming down from the right, the left end of the first interval whose ends have about the same slope."""
+    slopes = np.gradient(smoothed) if len(smoothed) > 1 else np.zeros(1)
+    right = len(slopes) - 1
+    while right - SLIDE_WIDTH >= 0 and abs(slopes[right] - slopes[right - SLIDE_WIDTH]) > SLIDE_THRESHOLD:
+        right -= 1
+    left = right - SLIDE_WIDTH + 1
+    return left if right < len(slopes) - 1 and left >= 0 else None
+
+
+def has_fallen(losses: np.ndarray, smoothed: np.ndarray, smoothing: float) -> bool:
+    """Whether the smoothed loss falls further than chance would take it.
+
+    That is, by more than 4.5 standard errors: of its lowest value after the first ones, and of the mean of the losses
+    in the first half of the way there. The spread of single losses is that of neighbours, which a trend hardly touches.
+    """
+    first = max(1, int(SKIPPED_SHARE * len(smoothed)))
+    if len(smoothed) <= first + 1:
+        return False
+    bottom = first + int(np.argmin(smoothed[first:]))
+    before = losses[: max(first, bottom // 2)]
+    spread = float(np.median(np.abs(np.diff(losses[: bottom + 1])))) / 0.954
+    kept = smoothing ** (bottom + 1)
+    variance = (1 - smoothing) / (1 + smoothing) * (1 + kept) / (1 - kept) + 1 / len(before)
+    return bool(before.mean() - smoothed[bottom] > 4.5 * spread * np.sqrt(variance))
+
+
+def _bottom(smoothed: np.ndarray) -> int:
+    return int(np.argmin(smoothed))

@@ -1,0 +1,93 @@
+"""What a range test found."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LearningRateRange:
+    """The curve of a range test, and what can be read off it. Printing it says the verdict in a line.
+
+    Attributes:
+        rates: The learning rate of each update, `(updates,)` float64: a geometric ladder, as far as it was climbed.
+        losses: The loss of each update's batch, before the update; the validation loss after it, if there were data.
+        smoothed: Their running mean, corrected for its start.
+        steepest: The rate where the smoothed loss falls fastest over the logarithm of the rate.
+        valley: The rate half-way down the longest descent.
+        bottom_over_ten: A tenth of the rate of the lowest loss.
+        slide: The rate left of where the loss starts to rise ever faster.
+        suggestion: The peak of a one-cycle run that the test speaks for; None if the curve shows none.
+        reason: Why there is no suggestion, or what limits it; None if nothing does.
+        ended: "the end of the ladder", "divergence" or "a loss that is not finite".
+
+    Example:
+        ```python
+        x = np.random.normal(size=(64, 3))
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        found = kt.diagnostics.learning_rate_range(model, x, x[:, :1], steps=30, verbose=0)
+        assert set(found.suggestions) == {"steepest", "valley", "bottom_over_ten", "slide"}
+        assert "learning rate" in str(found)
+        ```
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    steepest: float | None
+    valley: float | None
+    bottom_over_ten: float | None
+    slide: float | None
+    suggestion: float | None
+    reason: str | None
+    ended: str
+
+    @property
+    def suggestions(self) -> dict[str, float | None]:
+        """The four readings by name."""
+        names = ("steepest", "valley", "bottom_over_ten", "slide")
+        return {name: getattr(self, name) for name in names}
+
+    def __str__(self) -> str:
+        span = f"{len(self.rates)} updates from {self.rates[0]:.1e} to {self.rates[-1]:.1e}"
+        if self.suggestion is None:
+            return f"No learning rate to suggest: {self.reason} ({span}, until {self.ended})"
+        limits = "" if self.reason is None else f"; {self.reason}"
+        return f"Suggested peak learning rate: {self.suggestion:.2g} ({span}, until {self.ended}{limits})"
+
+    def plot(self, path: str | pathlib.Path | None = None, axes: Any = None) -> Any:
+        """Draws the losses over the rates with matplotlib, and the readings; writes a picture if `path` is given.
+
+        Args:
+            path: A file to write; its folder must exist.
+            axes: Where to draw; new ones by default.
+
+        Returns:
+            The axes.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError('Drawing needs matplotlib: pip install "keras-tricks[cli]"') from error
+        figure = None
+        if axes is None:
+            figure = Figure(figsize=(7, 4.2), layout="constrained")
+            axes = figure.subplots()
+        axes.semilogx(self.rates, self.losses, ".", color="0.75", markersize=4, label="loss of a batch")
+        axes.semilogx(self.rates, self.smoothed, color="C0", label="smoothed")
+        for index, (name, rate) in enumerate(self.suggestions.items()):
+            if rate is not None:
+                label = f"{name.replace('_', ' ')}: {rate:.2g}"
+                axes.axvline(rate, color=f"C{index + 1}", linestyle=":", label=label)
+        if self.suggestion is not None:
+            axes.axvline(self.suggestion, color="black", linewidth=1.5, label=f"suggestion: {self.suggestion:.2g}")
+        start, lowest = float(np.median(self.smoothed[:10])), float(np.nanmin(self.smoothed))
+        axes.set_ylim(lowest - 0.1 * (start - lowest) - 1e-6, start + 1.0 * (start - lowest) + 1e-6)
+        axes.set(xlabel="learning rate", ylabel="loss", title="Learning-rate range test")
+        axes.legend(fontsize="small")
+        if path is not None:
+            axes.figure.savefig(path, dpi=120)
+        return axes

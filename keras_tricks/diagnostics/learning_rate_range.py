@@ -1,0 +1,182 @@
+"""The learning-rate range test."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_tricks._core import checks
+from keras_tricks.diagnostics import _curve
+from keras_tricks.diagnostics._as_found import as_found
+from keras_tricks.diagnostics._batches import Batch, batches
+from keras_tricks.diagnostics._one_rate import batches_per_update, one_rate_at_a_time
+from keras_tricks.diagnostics._rate_range import LearningRateRange
+
+
+def learning_rate_range(
+    model: keras.Model,
+    train_data: Any,
+    train_labels: Any = None,
+    low: float = 1e-7,
+    high: float = 10.0,
+    steps: int = 100,
+    batch_size: int = 32,
+    validation_data: Any = None,
+    smoothing: float = 0.9,
+    divergence: float = 4.0,
+    verbose: int | str = "auto",
+) -> LearningRateRange:
+    """Trains with rates that grow from update to update, and reads off the losses which rate to train with.
+
+    Update i of n is made at `low * (high / low) ** (i / (n - 1))`. The loss is that of the update's own batch (not the
+    running mean that `fit` logs), smoothed by a running mean that is corrected for its start. The test ends early where
+    the smoothed loss is `divergence` times its lowest value, or a loss is not finite.
+
+    The model is left as it was found, also after an error or Ctrl-C: weights, the optimizer's variables and schedule,
+    BatchNorm statistics, metrics, seeds, the compiled step. A model that has not seen its input's shape is built.
+
+    Helps when: a new model or data set has to be trained, and a good rate is not known.
+    Hurts when: the loss of single batches is so noisy that no descent can be told: larger batches, or more steps.
+    Cost: `steps` updates, a few epochs at most.
+
+    Args:
+        model: A compiled model, a `kt.Trainer` included, with any optimizer, wrapper and schedule. Under
+            `gradient_accumulation_steps`, each update takes that many batches.
+        train_data: What `fit` takes: an array with `train_labels` (or a tuple of both, and of sample weights), a
+            `PyDataset`, `tf.data.Dataset` or torch `DataLoader`. A data set is gone through as often as needed.
+        train_labels: The labels to arrays.
+        low: The first rate, above 0.
+        high: The last rate, above `low`.
+        steps: The number of updates, at least 2.
+        batch_size: Samples in a batch of arrays.
+        validation_data: What `evaluate` takes, a tuple `(x, y)` or a data set: its loss after each update then takes
+            the place of the batch's. Slower, less noisy.
+        smoothing: The share of the running mean that is kept at each update, in [0, 1).
+        divergence: How many times its lowest value the smoothed loss may reach, above 1.
+        verbose: 0 for silence, 1 for a progress bar and the verdict; "auto" is 1.
+
+    Returns:
+        A frozen `LearningRateRange`: `rates`, `losses`, `smoothed`, four readings of them, and the `suggestion`.
+
+    Raises:
+        ValueError: if an argument is out of range, the model is not compiled, there are no data, or the loss of the
+            first batch is not finite.
+
+    Example:
+        ```python
+        x, y = np.random.normal(size=(256, 4)), np.random.normal(size=(256, 1))
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        found = kt.diagnostics.learning_rate_range(model, x, y, low=1e-4, steps=50, verbose=0)
+        assert found.rates[0] == 1e-4
+        axes = found.plot()
+        ```
+
+    Reference: [Smith, 2015](https://arxiv.org/abs/1506.01186), section 3.3
+    """
+    checks.positive("low", low)
+    if checks.positive("high", high) <= low:
+        raise checks.fail("high", f"above low={low!r}", high)
+    checks.count("steps", steps, minimum=2)
+    checks.count("batch_size", batch_size)
+    if checks.rate("smoothing", smoothing) == 1:
+        raise checks.fail("smoothing", "below 1", smoothing)
+    if checks.positive("divergence", divergence) <= 1:
+        raise checks.fail("divergence", "above 1", divergence)
+    if getattr(model, "optimizer", None) is None:
+        raise ValueError(f"`model` must be compiled. Received: model={model!r}")
+    rates = np.geomspace(low, high, steps)
+    stream = batches(train_data, train_labels, batch_size)
+    first = next(stream)
+    if not model.built:
+        model(first[0])
+    losses = _climb(model, _from_the_first(first, stream), rates, validation_data, smoothing, divergence, verbose)
+    result = _read(rates[: len(losses)], np.array(losses), smoothing, divergence)
+    if verbose:
+        print(result)
+    return result
+
+
+def _from_the_first(first: Batch, rest: Iterator[Batch]) -> Iterator[Batch]:
+    yield first
+    yield from rest
+
+
+def _climb(
+    model: keras.Model,
+    stream: Iterator[Batch],
+    rates: np.ndarray,
+    validation_data: Any,
+    smoothing: float,
+    divergence: float,
+    verbose: int | str,
+) -> list[float]:
+    """The loss at each rate, until they are through or the loss diverges."""
+    losses: list[float] = []
+    progress = keras.utils.Progbar(
+        len(rates), verbose=1 if verbose else 0, unit_name="update", stateful_metrics=["loss"]
+    )
+    with as_found(model):
+        model.steps_per_execution = 1
+        model.make_train_function(force=True)
+        with one_rate_at_a_time(model, rates) as hold:
+            for index in range(len(rates)):
+                hold(index)
+                count = batches_per_update(model.optimizer)
+                loss = float(np.mean([_batch_loss(model, next(stream)) for _ in range(count)]))
+                if not index and not np.isfinite(loss):
+                    raise ValueError(f"`train_data` must give a finite loss at first. Received: a loss of {loss}")
+                if validation_data is not None:
+                    loss = _validation_loss(model, validation_data)
+                losses.append(loss)
+                progress.update(index + 1, [("loss", loss), ("rate", float(rates[index]))])
+                if _has_diverged(losses, smoothing, divergence):
+                    break
+    return losses
+
+
+def _batch_loss(model: keras.Model, batch: Batch) -> float:
+    x, y, weight = batch
+    model.reset_metrics()
+    return float(model.train_on_batch(x, y, sample_weight=weight, return_dict=True)["loss"])
+
+
+def _validation_loss(model: keras.Model, data: Any) -> float:
+    arguments = data if isinstance(data, tuple) else (data,)
+    names = ("x", "y", "sample_weight")
+    return float(model.evaluate(**dict(zip(names, arguments, strict=False)), verbose=0, return_dict=True)["loss"])
+
+
+def _has_diverged(losses: list[float], smoothing: float, divergence: float) -> bool:
+    if not np.isfinite(losses[-1]):
+        return True
+    smoothed = _curve.smooth(np.array(losses), smoothing)
+    return bool(smoothed[-1] > divergence * abs(smoothed.min()) and smoothed[-1] > smoothed[0])
+
+
+def _read(rates: np.ndarray, losses: np.ndarray, smoothing: float, divergence: float) -> LearningRateRange:
+    if not np.isfinite(losses[-1]):
+        ended, rates, losses = "a loss that is not finite", rates[:-1], losses[:-1]
+    elif _has_diverged(losses.tolist(), smoothing, divergence):
+        ended = "divergence"
+    else:
+        ended = "the end of the ladder"
+    smoothed = _curve.smooth(losses, smoothing)
+    places = {
+        "steepest": _curve.steepest(smoothed),
+        "valley": _curve.valley(smoothed),
+        "bottom_over_ten": _curve.bottom_over_ten(rates, smoothed),
+        "slide": _curve.slide(smoothed),
+    }
+    readings = {name: None if place is None else float(rates[place]) for name, place in places.items()}
+    suggestion, reason = readings["valley"], None
+    if not _curve.has_fallen(losses, smoothed, smoothing):
+        suggestion, reason = None, "the loss never fell by more than its noise"
+    elif suggestion is None:
+        reason = "the loss fell too briefly to read a rate off it"
+    elif np.argmin(smoothed) == len(smoothed) - 1:
+        reason = f"the loss still fell at {rates[-1]:.1e}: a larger `high` may show a larger rate"
+    for array in (rates, losses, smoothed):
+        array.setflags(write=False)
+    return LearningRateRange(rates, losses, smoothed, **readings, suggestion=suggestion, reason=reason, ended=ended)
