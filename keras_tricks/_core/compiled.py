@@ -68,6 +68,18 @@ def run(layer: Any, batch: Batch, call: Tensor) -> Batch:
     return calls.function(batch, call, [keras.ops.convert_to_tensor(stream.state) for stream in layer.streams()])
 
 
+def in_graph(function: Callable[..., Batch], batch: Batch, *tensors: Tensor) -> Batch:
+    """`function(batch, *tensors)`; in a graph of TensorFlow, which Keras leaves uncompiled on a processor, compiled.
+
+    Its operations one by one take several times as long, and keep those of the step waiting.
+    """
+    if keras.backend.backend() == "tensorflow":
+        compiler = importlib.import_module("keras_tricks._core._tensorflow_compiled")
+        if compiler.is_known(batch):
+            return compiler.function(function)(batch, *tensors)
+    return function(batch, *tensors)
+
+
 def _calls_of(layer: Any, batch: Batch) -> _Calls:
     kinds = tuple(
         (path, getattr(part, "shape", None), str(getattr(part, "dtype", None)))

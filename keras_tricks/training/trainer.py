@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_tricks._core import averaging, chain, checks
+from keras_tricks._core import averaging, chain, checks, compiled
 from keras_tricks._core.stream import RandomLayer
 from keras_tricks.training._guard import StepGuard
 from keras_tricks.training._steps import AugmentedStep
@@ -91,7 +91,9 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
             )
         batch |= {"labels": y, "sample_weight": sample_weight}
         state = self.stream.next_state()
-        batch = chain.augment_in_order(self.augment, batch, state[1], "", state[0])
+        batch = compiled.in_graph(
+            lambda batch, state: chain.augment_in_order(self.augment, batch, state[1], "", state[0]), batch, state
+        )
         y, sample_weight = batch.pop("labels"), batch.pop("sample_weight")
         return self._model_inputs(batch, x), y, sample_weight
 

@@ -1,3 +1,5 @@
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -196,3 +198,22 @@ def test_inside_a_compiled_function_nothing_is_compiled_again():
     before = len(compiled._calls)
     model.fit(images, np.zeros((len(images), 1)), verbose=0)
     assert len(compiled._calls) == before
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX and torch have no graph that is left uncompiled")
+@pytest.mark.parametrize(("shape", "is_compiled"), [((None, 2), True), ((None, None), False)])
+def test_in_a_graph_a_function_of_batches_of_known_size_is_one_compiled_operation(shape, is_compiled):
+    tf = importlib.import_module("tensorflow")
+
+    def step(images):
+        return compiled.in_graph(lambda batch, more: {"images": batch["images"] + more}, {"images": images}, 2.0)
+
+    graph = tf.function(step).get_concrete_function(tf.TensorSpec(shape, "float32"))
+    marks = [operation.node_def.attr["_XlaMustCompile"].b for operation in graph.graph.get_operations()]
+    assert any(marks) == is_compiled
+    np.testing.assert_array_equal(graph(tf.ones((3, 2)))["images"], np.full((3, 2), 3.0))
+
+
+def test_outside_a_graph_the_function_is_called_as_it_is():
+    batch = {"images": np.ones((3, 2), "float32")}
+    assert compiled.in_graph(lambda given: {"is the same": given is batch}, batch) == {"is the same": True}
