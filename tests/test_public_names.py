@@ -55,7 +55,7 @@ PUBLIC = {
         "ThreeAugment",
         "TrivialAugment",
     ],
-    "callbacks": ["EvaluateWithAverage"],
+    "callbacks": ["EvaluateWithAverage", "LogHyperparameters", "ReduceOnPlateau"],
     "data": ["ImageDataset", "RepeatedAugmentation", "augment", "load"],
     "diagnostics": ["LearningRateRange", "learning_rate_range"],
     "layers": ["DropPath", "TrainingOnlyLayer"],

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_tricks._core.moving import KerasSchedule
+from keras_tricks._core.rates import innermost, schedule_of
 
 
 class _Ladder(KerasSchedule):
@@ -42,8 +43,8 @@ def one_rate_at_a_time(model: keras.Model, rates: np.ndarray) -> Iterator[Callab
     A rate that is a number is set. A schedule is exchanged for the ladder, since Keras lets none be set over it, and
     put back afterwards.
     """
-    optimizer = _innermost(model.optimizer)
-    schedule = _schedule_of(optimizer)
+    optimizer = innermost(model.optimizer)
+    schedule = schedule_of(optimizer)
     if schedule is None:
         yield lambda index: setattr(optimizer, "learning_rate", float(rates[index]))
         return
@@ -59,24 +60,9 @@ def one_rate_at_a_time(model: keras.Model, rates: np.ndarray) -> Iterator[Callab
 
 def batches_per_update(optimizer: keras.optimizers.Optimizer) -> int:
     """How many batches make an update."""
-    return _innermost(optimizer).gradient_accumulation_steps or 1
+    return innermost(optimizer).gradient_accumulation_steps or 1
 
 
 def _ticks(optimizer: keras.optimizers.Optimizer) -> int:
     """How far the clock of the schedule moves in an update: Keras' counts batches, ours updates."""
     return 1 if getattr(optimizer, "schedules_count_updates", False) else batches_per_update(optimizer)
-
-
-def _innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    while hasattr(optimizer, "inner_optimizer"):
-        optimizer = optimizer.inner_optimizer
-    if hasattr(optimizer, "optimizers"):
-        raise ValueError(f"`model` must have one learning rate. Received: an optimizer that holds several, {optimizer}")
-    return optimizer
-
-
-def _schedule_of(optimizer: keras.optimizers.Optimizer) -> KerasSchedule | None:
-    if hasattr(optimizer, "learning_rate_schedule"):
-        return optimizer.learning_rate_schedule
-    # A Keras optimizer shows what its schedule says, and not the schedule; it holds no other.
-    return next((value for value in vars(optimizer).values() if isinstance(value, KerasSchedule)), None)
