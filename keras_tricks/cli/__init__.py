@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from keras_tricks.cli import preview, train
+from keras_tricks.cli import lr_range, preview, train
 from keras_tricks.cli._error import CommandError
 
 __all__ = ["main"]
 
-COMMANDS = (train, preview)
+COMMANDS = (train, preview, lr_range)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,5 +1,6 @@
 """What `--augment` says: names and calls, read without importing the classes (that would import Keras, too early)."""
 
+import argparse
 import ast
 import dataclasses
 import functools
@@ -108,6 +109,14 @@ def _value(node: ast.AST) -> Any:
         return ast.literal_eval(node)
     except (ValueError, TypeError):
         raise ValueError(f"not a plain value: {ast.unparse(node)}") from None
+
+
+def parse_argument(text: str) -> tuple[str, ...]:
+    """The calls in the value of an option, each as it is written."""
+    try:
+        return tuple(call.text for call in parse(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def choices() -> str:

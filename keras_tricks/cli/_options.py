@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import math
+import pathlib
 
 from keras_tricks.cli._error import CommandError
 
@@ -12,6 +13,12 @@ def check_installed() -> None:
     missing = [name for name in ("matplotlib", "rich") if importlib.util.find_spec(name) is None]
     if missing:
         raise CommandError(f'The command needs {" and ".join(missing)}: pip install "keras-tricks[cli]"')
+
+
+def check_writable(out: pathlib.Path) -> None:
+    """Refuses a picture that cannot be written."""
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise CommandError(f"Cannot write to {out}: --out is a file in a folder that exists.")
 
 
 def count(text: str) -> int:

@@ -6,7 +6,6 @@ import pathlib
 from typing import Any
 
 from keras_tricks.cli import _backend, _calls, _options, _settings
-from keras_tricks.cli._error import CommandError
 
 DESCRIPTION = """\
 Draw images of a data set as they are and, in a row for each augmentation, as several draws of it make them, with their
@@ -63,8 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Draws as the command line says."""
     _settings.check_dataset(arguments.dataset)
     _options.check_installed()
-    if arguments.out.is_dir() or not arguments.out.absolute().parent.is_dir():
-        raise CommandError(f"Cannot write to {arguments.out}: --out is a file in a folder that exists.")
+    _options.check_writable(arguments.out)
     _backend.activate(_backend.choose(arguments.backend))
     # Not before: it imports Keras, which reads there which backend to run on.
     return importlib.import_module("keras_tricks.cli._previewing").preview(arguments)

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", choices=_settings.MODELS, help=f"architecture (default {default.model})")
     parser.add_argument(
         "--augment",
-        type=_augmentations,
+        type=_calls.parse_argument,
         metavar="NAMES",
         help="comma-separated, in the order in which they are applied, or none: classes of keras_tricks.augment, by "
         f"their names or in short ({_calls.choices()}), if you like with arguments: flip,RandomErasing(rate=1). With "
@@ -150,10 +150,3 @@ def _shown(value: Any) -> str:
     return (
         ",".join(value) or "none" if isinstance(value, tuple) and all(isinstance(v, str) for v in value) else str(value)
     )
-
-
-def _augmentations(text: str) -> tuple[str, ...]:
-    try:
-        return tuple(call.text for call in _calls.parse(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
