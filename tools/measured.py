@@ -99,8 +99,11 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
     return "\n".join(
         [
             "**The augmentations**: thousands of images a second (compiled; eager on PyTorch), and in brackets how",
-            "many times as fast that is as Keras' own layer / as KerasCV's in `tf.data` / as the fastest peer that",
-            "draws for each image (medians of interleaved rounds; - where there is none):",
+            "many times as fast as Keras' own layer (both compiled; * both eager, where Keras' does not compile or",
+            "takes minutes to) / as KerasCV's (both in `tf.data`) / as the fastest peer that draws for each image;",
+            "then how many times as long as to read and write the batch once, the floor that memory sets. Medians",
+            "of interleaved rounds, each backend and size in a run of its own; - where there is none. Ours, too,",
+            "resizes without antialiasing in Resize, SmallestMaxSize and CenterCrop, as Keras does:",
             "",
             *lines,
             "",
@@ -136,9 +139,18 @@ def _ratio(entry: dict[str, Any], rivals: dict[str, str]) -> float | None:
 def _cell(entry: dict[str, Any] | None) -> str:
     if entry is None:
         return "-"
-    thousands = entry["count"] / entry["milliseconds"][entry["reference"]]
-    ratios = [_ratio(entry, rivals) for rivals in RIVALS.values()]
-    return f"{thousands:.1f} ({' / '.join('-' if ratio is None else f'{ratio:.1f}' for ratio in ratios)})"
+    times = entry["milliseconds"]
+    ratios = [_shown(_ratio(entry, rivals)) for rivals in RIVALS.values()]
+    if entry["reference"] == "ours, compiled" and "Keras, compiled" not in times and "Keras, eager" in times:
+        ratios[0] += "*"
+    floor = _shown(times[entry["reference"]] / times["floor"])
+    return f"{_shown(entry['count'] / times[entry['reference']])} ({' / '.join(ratios)}; {floor})"
+
+
+def _shown(number: float | None) -> str:
+    if number is None:
+        return "-"
+    return f"{number:.1f}" if number >= 1 else f"{number:.2g}"
 
 
 def where(record: dict[str, Any]) -> str:

@@ -240,6 +240,10 @@ class BatchAugmentation(RandomLayer):
 
     def transform(self, batch: Batch, params: Params) -> Batch:
         """A new batch, each part changed by its hook."""
+        if batch.get("keypoints") is not None and not self.keeps_places:
+            raise ValueError(
+                f"{type(self).__name__} moves images, masks and boxes, and not `keypoints`: leave them out."
+            )
         hooks = {
             "images": self._transform_images,
             "labels": self.transform_labels,

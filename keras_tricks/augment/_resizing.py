@@ -93,11 +93,10 @@ def short_side_scale(height: Any, width: Any, short_side: Any) -> tuple[Any, Any
 
     Plain numbers for plain numbers, int32 tensors otherwise.
     """
-    if all(isinstance(value, int) for value in (height, width, short_side)):
-        least = min(height, width)
-        return int(height * short_side / least + 0.5), int(width * short_side / least + 0.5)
-    scale = ops.number(short_side) / ops.cast(_smaller(height, width), "float32")
-    return tuple(ops.cast(ops.floor(ops.number(side) * scale + 0.5), "int32") for side in (height, width))
+    least = _smaller(height, width)
+    sides = [side if isinstance(side, int) else ops.cast(side, "int32") for side in (height, width)]
+    # In whole numbers: in float32 a half may come out a little smaller.
+    return tuple((2 * side * short_side + least) // (2 * least) for side in sides)
 
 
 def central_box(image: tuple[Any, Any], box: tuple[Any, Any], like: Tensor) -> Box:

@@ -91,9 +91,12 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
             )
         batch |= {"labels": y, "sample_weight": sample_weight}
         state = self.stream.next_state()
-        batch = compiled.in_graph(
-            lambda batch, state: chain.augment_in_order(self.augment, batch, state[1], "", state[0]), batch, state
-        )
+
+        def augmented(batch: dict[str, Any], state: Tensor) -> dict[str, Any]:
+            return chain.augment_in_order(self.augment, batch, state[1], "", state[0])
+
+        can_compile = all(layer.supports_jit for layer in self.augment)
+        batch = compiled.in_graph(augmented, batch, state) if can_compile else augmented(batch, state)
         y, sample_weight = batch.pop("labels"), batch.pop("sample_weight")
         return self._model_inputs(batch, x), y, sample_weight
 

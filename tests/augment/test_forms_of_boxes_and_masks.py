@@ -130,3 +130,25 @@ def test_boxes_have_the_same_types_in_training_and_at_inference(kind):
         given = layer(given, training=training)["bounding_boxes"]
         types.append([str(given[name].dtype) for name in ("boxes", "classes")])
     assert types[0] == types[1]
+
+
+@pytest.mark.parametrize("form", FORMATS[1:])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **form: kt.augment.MixUp(seed=1, **form),
+        lambda **form: kt.augment.CutMix(seed=1, **form),
+        lambda **form: kt.augment.RandomChoice([kt.augment.MixUp(**form), kt.augment.CutMix(**form)], seed=1, **form),
+    ],
+    ids=["mixup", "cutmix", "choice"],
+)
+def test_boxes_of_two_images_joined_are_the_same_in_every_format(make, form):
+    batch = painted()
+    images, corners, labels = batch["images"], batch["bounding_boxes"]["boxes"], batch["bounding_boxes"]["labels"]
+    expected = make()({"images": images, "bounding_boxes": batch["bounding_boxes"]})["bounding_boxes"]
+    boxes = {"boxes": from_corners(corners, form, 48, 64), "classes": labels}
+    changed = make(bounding_box_format=form)({"images": images, "bounding_boxes": boxes})["bounding_boxes"]
+    assert tuple(changed["boxes"].shape) == (8, 4, 4)
+    np.testing.assert_array_equal(to_numpy(changed["classes"]), to_numpy(expected["labels"]))
+    wanted = from_corners(to_numpy(expected["boxes"]), form, 48, 64)
+    np.testing.assert_allclose(to_numpy(changed["boxes"]), wanted, atol=1e-4)
