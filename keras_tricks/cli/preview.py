@@ -16,7 +16,7 @@ EPILOG = """\
 examples:
   keras-tricks preview                                               every augmentation, on the embedded digits
   keras-tricks preview --augment "flip, cutmix" --dataset cifar10 --out grid.png
-  keras-tricks preview --augment "RandomErasing(rate=1, fill='color'), affine(rotation=45)" --dataset photos --boxes
+  keras-tricks preview --augment "RandomErasing(rate=1, fill='color'), affine(rotation=45)" --dataset photos --no-boxes
 """
 ALL = "all"
 
@@ -52,7 +52,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--backend", help=f"{', '.join(_backend.BACKENDS)}; by default what KERAS_BACKEND says")
     parser.add_argument("--columns", type=_options.count, default=8, help="pictures in a row (default 8)")
     parser.add_argument("--draws", type=_options.count, default=4, help="draws for each image (default 4)")
-    parser.add_argument("--boxes", action="store_true", help="put a box and a mask into each image, to see them move")
+    parser.add_argument(
+        "--boxes",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="put a box and a mask into the middle of each image, to see them move (the default), or leave it as it is",
+    )
     parser.add_argument("--seed", type=_options.seed, default=0, help="of the images and of the draws (default 0)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("preview.png"), help="(default preview.png)")
     parser.set_defaults(run=run)
