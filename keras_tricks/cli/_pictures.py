@@ -92,7 +92,7 @@ def draw(
     axes.set_title(title, fontsize=7, pad=2)
     if mask is not None:
         classes = np.squeeze(mask, -1).astype(int)
-        axes.imshow(np.ma.masked_equal(classes, 0), cmap="tab10", vmin=0, vmax=10, alpha=0.4, interpolation="nearest")
+        axes.imshow(np.ma.masked_equal(classes, 0), cmap="tab10", vmin=0, vmax=10, alpha=0.25, interpolation="nearest")
     if boxes is None:
         return
     labels = np.zeros(len(boxes), int) if box_labels is None else box_labels
