@@ -23,8 +23,13 @@ def schedule_of(optimizer: keras.optimizers.Optimizer) -> KerasSchedule | None:
     optimizer = innermost(optimizer)
     if hasattr(optimizer, "learning_rate_schedule"):
         return optimizer.learning_rate_schedule
-    # A Keras optimizer shows what its schedule says, and not the schedule; it holds no other.
-    return next((value for value in vars(optimizer).values() if isinstance(value, KerasSchedule)), None)
+    if isinstance(optimizer.learning_rate, keras.Variable):
+        return None
+    # A Keras optimizer shows what its schedule says, and not the schedule.
+    found = next((value for value in vars(optimizer).values() if isinstance(value, KerasSchedule)), None)
+    if found is None:
+        raise ValueError(f"The learning rate must be a number or a schedule. Received: that of {optimizer}, a function")
+    return found
 
 
 class Reduced(Configured, KerasSchedule):

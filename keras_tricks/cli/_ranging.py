@@ -23,8 +23,7 @@ def find(arguments: argparse.Namespace) -> int:
     trainer.compile(_optimizer(arguments.optimizer), loss=kt.losses.Crossentropy(label_smoothing=0.1))
     found = kt.diagnostics.learning_rate_range(
         trainer,
-        data.x_train,
-        data.y_train,
+        (data.x_train, data.y_train),
         low=arguments.low,
         high=arguments.high,
         steps=arguments.steps,

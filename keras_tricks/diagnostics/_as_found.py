@@ -4,26 +4,43 @@ import contextlib
 import random
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+KEPT = ("train_function", "test_function", "steps_per_execution", "stop_training")
+
+
+@contextlib.contextmanager
+def random_numbers_kept() -> Iterator[None]:
+    """Afterwards, the generators of Python, NumPy and torch go on from where they were."""
+    python_state, numpy_state, torch = random.getstate(), np.random.get_state(), sys.modules.get("torch")
+    torch_state = torch and (torch.get_rng_state(), torch.cuda.get_rng_state_all())
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        if torch and torch_state:
+            torch.set_rng_state(torch_state[0])
+            torch.cuda.set_rng_state_all(torch_state[1])
 
 
 @contextlib.contextmanager
 def as_found(model: keras.Model) -> Iterator[None]:
     """Afterwards, also after an error, `model` trains on as if nothing had happened.
 
-    Every variable of the model, its optimizer and metrics (seeds and counters among them), the compiled step, and the
-    random numbers of Python, NumPy and torch are put back. The model has to be compiled, and built.
+    Every variable of the model, its optimizer and metrics (seeds and counters among them) and what was compiled is put
+    back. The model has to be compiled, and built.
     """
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     kept = [(variable, _to_host(variable)) for variable in _variables(model)]
-    attributes = {name: getattr(model, name) for name in ("train_function", "steps_per_execution", "stop_training")}
-    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), _torch_state()
+    attributes = {name: getattr(model, name) for name in KEPT}
+    in_training = getattr(model, "training", None)  # of a torch module
     known = {id(variable) for variable, _ in kept}
+    model.train_function = model.test_function = None
     if keras.backend.backend() == "jax":
         # With `use_ema`, Keras leaves weights that are the very arrays of their averages: no step takes both.
         for variable, value in kept:
@@ -31,6 +48,8 @@ def as_found(model: keras.Model) -> Iterator[None]:
     try:
         yield
     finally:
+        if keras.backend.backend() == "jax":
+            _forget_arrays(model)
         for variable, value in kept:
             variable.assign(value)
         # Metrics are made by the first batch they see.
@@ -38,10 +57,18 @@ def as_found(model: keras.Model) -> Iterator[None]:
             model.reset_metrics()
         for name, value in attributes.items():
             setattr(model, name, value)
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        if torch_state is not None:
-            sys.modules["torch"].set_rng_state(torch_state)
+        if isinstance(in_training, bool):
+            model.training = in_training
+
+
+def _forget_arrays(model: keras.Model) -> None:
+    """Has Keras let go of the arrays of the last step, which it would write into the variables after a later error."""
+    probe = keras.callbacks.Callback()
+    probe.set_model(model)
+    with contextlib.suppress(Exception):
+        _ = probe.model  # they are written now, and will not be again
+    if getattr(model, "_jax_state", None) is not None:
+        model._jax_state = None  # Keras has no public way
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
@@ -51,8 +78,3 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
 
 def _to_host(variable: keras.Variable) -> np.ndarray:
     return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
-
-
-def _torch_state() -> Any:
-    torch = sys.modules.get("torch")
-    return None if torch is None else torch.get_rng_state()

@@ -1,5 +1,6 @@
 """Batches, round after round, of whatever `fit` takes."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,25 +12,25 @@ from keras_tricks._core import checks
 Batch = tuple[Any, Any, Any]
 
 
-def batches(data: Any, labels: Any, batch_size: int) -> Iterator[Batch]:
+def batches(data: Any, batch_size: int) -> Iterator[Batch]:
     """Batches `(x, y, sample_weight)` of NumPy arrays without an end: the data are gone through again and again.
 
     Arrays are shuffled, each round in its own order, always the same; data sets come as they do.
     """
-    if isinstance(data, tuple) or labels is not None or hasattr(data, "shape"):
-        rounds = _rounds_of_arrays(_arrays(data, labels), batch_size)
-    else:
-        rounds = _rounds_of(data)
+    is_of_arrays = isinstance(data, (tuple, dict)) or hasattr(data, "shape")
+    rounds = _rounds_of_arrays(_arrays(data), batch_size) if is_of_arrays else _rounds_of(data)
     for batch in rounds:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(keras.tree.map_structure(_to_numpy, batch))
         yield x, y, weight
 
 
-def _arrays(data: Any, labels: Any) -> tuple[Any, ...]:
-    arrays = tuple(data) if isinstance(data, tuple) else (data,)
-    arrays = arrays if labels is None else (*arrays, labels)
-    arrays = keras.tree.map_structure(_to_numpy, arrays)
-    counts = {len(array) for array in keras.tree.flatten(arrays)}
+def _arrays(data: Any) -> tuple[Any, ...]:
+    parts = data if isinstance(data, tuple) else (data,)
+    arrays: tuple[Any, ...] = tuple(keras.tree.map_structure(_to_numpy, part) for part in parts if part is not None)
+    shapes = [np.shape(array) for array in keras.tree.flatten(arrays)]
+    if not all(shapes):
+        raise checks.fail("train_data", "arrays of samples, or a data set of batches", data)
+    counts = {shape[0] for shape in shapes}
     if len(counts) > 1:
         raise ValueError(f"`train_data` must have as many samples everywhere. Received: {sorted(counts)}")
     if counts in (set(), {0}):
@@ -59,7 +60,7 @@ def _rounds_of(data: Any) -> Iterator[Any]:
 
 def _one_round(data: Any) -> Iterator[Any]:
     if isinstance(data, keras.utils.PyDataset):
-        return (data[index] for index in range(data.num_batches or 0))
+        return (data[index] for index in (itertools.count() if data.num_batches is None else range(data.num_batches)))
     try:
         return iter(data)
     except TypeError:

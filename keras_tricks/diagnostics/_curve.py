@@ -4,7 +4,7 @@ import numpy as np
 
 SKIPPED_SHARE = 0.1  # of the first losses, where the smoothed curve is still the noise of single batches
 SLIDE_WIDTH = 15
-SLIDE_THRESHOLD = 0.05
+SLIDE_THRESHOLD = 0.005
 
 
 def smooth(losses: np.ndarray, smoothing: float) -> np.ndarray:
@@ -28,30 +28,36 @@ def steepest(smoothed: np.ndarray) -> int | None:
 
 
 def valley(smoothed: np.ndarray) -> int | None:
-    """Half-way down the longest descent: the longest subsequence of losses of which each is below the one before."""
+    """Half of the way along the longest falling subsequence, of losses of which each is below the one before.
+
+    With its length l and its end e: from e - l on, a third of l and half of that third.
+    """
     lengths = np.ones(len(smoothed), int)
     for place in range(1, len(smoothed)):
         above = lengths[:place][smoothed[:place] > smoothed[place]]
         lengths[place] += above.max(initial=0)
     end = int(np.argmax(lengths))
-    third = (lengths[end] - 1) / 3
-    return end - int(lengths[end]) + 1 + int(third) + int(third / 2) if lengths[end] > 2 else None
+    length = int(lengths[end])
+    third = length / 3
+    return max(0, end - length + int(third) + int(third / 2)) if length > 2 else None
 
 
-def bottom_over_ten(rates: np.ndarray, smoothed: np.ndarray) -> int | None:
-    """The rate a tenth of that of the lowest loss."""
-    tenth = rates[_bottom(smoothed)] / 10
-    return int(np.argmin(np.abs(np.log(rates / tenth)))) if tenth >= rates[0] else None
+def bottom_over_ten(rates: np.ndarray, smoothed: np.ndarray) -> float:
+    """A tenth of the rate of the lowest loss."""
+    return float(rates[_bottom(smoothed)] / 10)
 
 
 def slide(smoothed: np.ndarray) -> int | None:
-    """Coming down from the right, the left end of the first interval whose ends have about the same slope."""
+    """Coming down from the right, the left end of the last interval whose ends differ in slope.
+
+    To its left the curve has about the same slope over `SLIDE_WIDTH` places. None if there is no such place, or if it
+    is the right end already.
+    """
     slopes = np.gradient(smoothed) if len(smoothed) > 1 else np.zeros(1)
     right = len(slopes) - 1
-    while right - SLIDE_WIDTH >= 0 and abs(slopes[right] - slopes[right - SLIDE_WIDTH]) > SLIDE_THRESHOLD:
+    while right >= SLIDE_WIDTH and abs(slopes[right] - slopes[right - SLIDE_WIDTH]) > SLIDE_THRESHOLD:
         right -= 1
-    left = right - SLIDE_WIDTH + 1
-    return left if right < len(slopes) - 1 and left >= 0 else None
+    return right + 1 - SLIDE_WIDTH if SLIDE_WIDTH <= right < len(slopes) - 1 else None
 
 
 def has_fallen(losses: np.ndarray, smoothed: np.ndarray, smoothing: float) -> bool:

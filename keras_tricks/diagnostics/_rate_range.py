@@ -16,9 +16,9 @@ class LearningRateRange:
         losses: The loss of each update's batch, before the update; the validation loss after it, if there were data.
         smoothed: Their running mean, corrected for its start.
         steepest: The rate where the smoothed loss falls fastest over the logarithm of the rate.
-        valley: The rate half-way down the longest descent.
+        valley: The rate half of the way along the longest falling subsequence.
         bottom_over_ten: A tenth of the rate of the lowest loss.
-        slide: The rate left of where the loss starts to rise ever faster.
+        slide: The rate where, coming from the right, the slope of the curve first stays about the same.
         suggestion: The peak of a one-cycle run that the test speaks for; None if the curve shows none.
         reason: Why there is no suggestion, or what limits it; None if nothing does.
         ended: "the end of the ladder", "divergence" or "a loss that is not finite".
@@ -28,7 +28,7 @@ class LearningRateRange:
         x = np.random.normal(size=(64, 3))
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
         model.compile("adam", "mse")
-        found = kt.diagnostics.learning_rate_range(model, x, x[:, :1], steps=30, verbose=0)
+        found = kt.diagnostics.learning_rate_range(model, (x, x[:, :1]), steps=30, verbose=0)
         assert set(found.suggestions) == {"steepest", "valley", "bottom_over_ten", "slide"}
         assert "learning rate" in str(found)
         ```

@@ -1,5 +1,6 @@
 """The learning-rate range test."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,16 +9,17 @@ import numpy as np
 
 from keras_tricks._core import checks
 from keras_tricks.diagnostics import _curve
-from keras_tricks.diagnostics._as_found import as_found
+from keras_tricks.diagnostics._as_found import as_found, random_numbers_kept
 from keras_tricks.diagnostics._batches import Batch, batches
 from keras_tricks.diagnostics._one_rate import batches_per_update, one_rate_at_a_time
 from keras_tricks.diagnostics._rate_range import LearningRateRange
+
+MAXIMUM_TRIES = 4  # for each rate on average
 
 
 def learning_rate_range(
     model: keras.Model,
     train_data: Any,
-    train_labels: Any = None,
     low: float = 1e-7,
     high: float = 10.0,
     steps: int = 100,
@@ -31,7 +33,7 @@ def learning_rate_range(
 
     Update i of n is made at `low * (high / low) ** (i / (n - 1))`. The loss is that of the update's own batch (not the
     running mean that `fit` logs), smoothed by a running mean that is corrected for its start. The test ends early where
-    the smoothed loss is `divergence` times its lowest value, or a loss is not finite.
+    the smoothed loss is `divergence` times its lowest value and above its first, or a loss is not finite.
 
     The model is left as it was found, also after an error or Ctrl-C: weights, the optimizer's variables and schedule,
     BatchNorm statistics, metrics, seeds, the compiled step. A model that has not seen its input's shape is built.
@@ -43,9 +45,8 @@ def learning_rate_range(
     Args:
         model: A compiled model, a `kt.Trainer` included, with any optimizer, wrapper and schedule. Under
             `gradient_accumulation_steps`, each update takes that many batches.
-        train_data: What `fit` takes: an array with `train_labels` (or a tuple of both, and of sample weights), a
-            `PyDataset`, `tf.data.Dataset` or torch `DataLoader`. A data set is gone through as often as needed.
-        train_labels: The labels to arrays.
+        train_data: Arrays `(x, y)` or `(x, y, sample_weight)`, where x may be a list or dict of them, or a data set of
+            such batches: a `PyDataset`, `tf.data.Dataset` or torch `DataLoader`, gone through as often as needed.
         low: The first rate, above 0.
         high: The last rate, above `low`.
         steps: The number of updates, at least 2.
@@ -53,7 +54,7 @@ def learning_rate_range(
         validation_data: What `evaluate` takes, a tuple `(x, y)` or a data set: its loss after each update then takes
             the place of the batch's. Slower, less noisy.
         smoothing: The share of the running mean that is kept at each update, in [0, 1).
-        divergence: How many times its lowest value the smoothed loss may reach, above 1.
+        divergence: How many times its lowest value the smoothed loss may reach, above 1, once it is above its first.
         verbose: 0 for silence, 1 for a progress bar and the verdict; "auto" is 1.
 
     Returns:
@@ -68,7 +69,7 @@ def learning_rate_range(
         x, y = np.random.normal(size=(256, 4)), np.random.normal(size=(256, 1))
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
-        found = kt.diagnostics.learning_rate_range(model, x, y, low=1e-4, steps=50, verbose=0)
+        found = kt.diagnostics.learning_rate_range(model, (x, y), low=1e-4, steps=50, verbose=0)
         assert found.rates[0] == 1e-4
         axes = found.plot()
         ```
@@ -87,20 +88,17 @@ def learning_rate_range(
     if getattr(model, "optimizer", None) is None:
         raise ValueError(f"`model` must be compiled. Received: model={model!r}")
     rates = np.geomspace(low, high, steps)
-    stream = batches(train_data, train_labels, batch_size)
-    first = next(stream)
-    if not model.built:
-        model(first[0])
-    losses = _climb(model, _from_the_first(first, stream), rates, validation_data, smoothing, divergence, verbose)
-    result = _read(rates[: len(losses)], np.array(losses), smoothing, divergence)
+    with random_numbers_kept():
+        stream = batches(train_data, batch_size)
+        first = next(stream)
+        if not model.built:
+            model(first[0])
+        stream = itertools.chain([first], stream)
+        seen = _climb(model, stream, rates, validation_data, smoothing, divergence, verbose)
+    result = _read(rates[: len(seen)], np.array(seen), smoothing, divergence)
     if verbose:
-        print(result)
+        print(f"\n{result}" if len(seen) < steps else result)
     return result
-
-
-def _from_the_first(first: Batch, rest: Iterator[Batch]) -> Iterator[Batch]:
-    yield first
-    yield from rest
 
 
 def _climb(
@@ -117,23 +115,39 @@ def _climb(
     progress = keras.utils.Progbar(
         len(rates), verbose=1 if verbose else 0, unit_name="update", stateful_metrics=["loss"]
     )
+    per_update = batches_per_update(model.optimizer)
     with as_found(model):
         model.steps_per_execution = 1
         model.make_train_function(force=True)
         with one_rate_at_a_time(model, rates) as hold:
-            for index in range(len(rates)):
-                hold(index)
-                count = batches_per_update(model.optimizer)
-                loss = float(np.mean([_batch_loss(model, next(stream)) for _ in range(count)]))
-                if not index and not np.isfinite(loss):
-                    raise ValueError(f"`train_data` must give a finite loss at first. Received: a loss of {loss}")
+            # Loss scaling skips an update whose gradients overflow, and so may try a rate again.
+            for _ in range(MAXIMUM_TRIES * len(rates)):
+                done = _updates(model)
+                hold(len(losses))
+                loss = float(np.mean([_batch_loss(model, next(stream)) for _ in range(per_update)]))
+                _check_first(losses, loss, "train_data")
+                if _updates(model) == done:
+                    continue
                 if validation_data is not None:
                     loss = _validation_loss(model, validation_data)
+                    _check_first(losses, loss, "validation_data")
                 losses.append(loss)
-                progress.update(index + 1, [("loss", loss), ("rate", float(rates[index]))])
-                if _has_diverged(losses, smoothing, divergence):
+                progress.update(len(losses), [("loss", loss), ("rate", float(rates[len(losses) - 1]))])
+                if len(losses) == len(rates) or _has_diverged(losses, smoothing, divergence):
                     break
+    if not losses:
+        raise ValueError("`model` made no update: the gradients of every batch overflowed. Received: "
+                         f"{type(model.optimizer).__name__}")  # fmt: skip
     return losses
+
+
+def _updates(model: keras.Model) -> int:
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def _check_first(losses: list[float], loss: float, argument: str) -> None:
+    if not losses and not np.isfinite(loss):
+        raise ValueError(f"`{argument}` must give a finite loss at first. Received: a loss of {loss}")
 
 
 def _batch_loss(model: keras.Model, batch: Batch) -> float:
@@ -166,10 +180,10 @@ def _read(rates: np.ndarray, losses: np.ndarray, smoothing: float, divergence: f
     places = {
         "steepest": _curve.steepest(smoothed),
         "valley": _curve.valley(smoothed),
-        "bottom_over_ten": _curve.bottom_over_ten(rates, smoothed),
         "slide": _curve.slide(smoothed),
     }
     readings = {name: None if place is None else float(rates[place]) for name, place in places.items()}
+    readings["bottom_over_ten"] = _curve.bottom_over_ten(rates, smoothed)
     suggestion, reason = readings["valley"], None
     if not _curve.has_fallen(losses, smoothed, smoothing):
         suggestion, reason = None, "the loss never fell by more than its noise"

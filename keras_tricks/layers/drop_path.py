@@ -52,8 +52,8 @@ class DropPath(TrainingOnlyLayer):
         """Some samples zero, the others scaled up."""
         kept = 1.0 - self.now(self.rate)
         is_kept = random.bernoulli(seed, (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1), kept)
-        # At a rate of 1 nothing is kept, and the scale must be finite for its gradient.
-        scale = ops.cast(1.0 / ops.maximum(kept, 1e-6), x.dtype)
+        # At a rate of 1 nothing is kept, and the scale must be finite, in 16 bits too, for its gradient.
+        scale = ops.cast(1.0 / ops.maximum(kept, 1e-4), x.dtype)
         return ops.where(is_kept, x * scale, 0.0)
 
 

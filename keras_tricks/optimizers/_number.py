@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_tricks._core import checks
-from keras_tricks._core.moving import KerasSchedule, value_at
+from keras_tricks._core.moving import KerasSchedule, peak_of, value_at
 
 
 class Number:
@@ -39,6 +39,7 @@ class Number:
 
     def __set__(self, optimizer: Any, value: Any) -> None:
         given = self.given(optimizer)
+        value = plain(value) if isinstance(value, keras.Variable) else value
         if given is None:
             vars(optimizer)[self._place] = self._kept(optimizer, value)
         elif isinstance(given, keras.Variable):
@@ -67,17 +68,24 @@ class Number:
     def to_save(self, optimizer: Any) -> Any:
         """The schedule, or the number as it is now."""
         given = self.given(optimizer)
-        return plain(given) if isinstance(given, keras.Variable) else given
+        # A number that was set to 0 later has a variable, and is to have one again.
+        return plain(given) or float(np.finfo("float32").tiny) if isinstance(given, keras.Variable) else given
+
+    def is_off(self, optimizer: Any) -> bool:
+        """Whether it was given as 0."""
+        return isinstance(self.given(optimizer), float)
 
     def _checked(self, value: Any) -> float:
         value = float(ops.convert_to_numpy(value)) if ops.is_tensor(value) else value
         if not checks.is_number(value) or not 0 <= value < self.below:
             span = "not below 0" if self.below == float("inf") else f"in [0, {self.below:g})"
-            raise checks.fail(self.name, f"a number {span}, or a schedule", value)
+            raise checks.fail(self.name, f"a number {span}, or a schedule from the beginning", value)
         return float(value)
 
     def _kept(self, optimizer: Any, value: Any) -> Any:
         if isinstance(value, KerasSchedule):
+            if peak_of(value) >= self.below:
+                raise checks.fail(self.name, f"a schedule that stays below {self.below:g}", value)
             return value
         number = self._checked(value)
         if not number:

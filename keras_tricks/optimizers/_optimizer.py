@@ -12,7 +12,16 @@ from keras_tricks._core.config import Configured, constructor_arguments
 from keras_tricks._core.moving import KerasSchedule, peak_of, schedule_or_number, value_at
 from keras_tricks.optimizers import _each
 from keras_tricks.optimizers._number import Number, plain
-from keras_tricks.optimizers._state import Tensor, Unowned, WithSlots, dense, is_overwritten
+from keras_tricks.optimizers._state import (
+    Tensor,
+    Unowned,
+    WithSlots,
+    check_replicas,
+    dense,
+    is_overwritten,
+    keys,
+    path_of,
+)
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
 DECAYS = ("coupled", "rate", "paper")
@@ -41,7 +50,7 @@ class Optimizer(Configured, WithSlots):
     batches make one. Clipping, loss scaling, accumulation, EMA and constraints are those of Keras' optimizers.
 
     - `update` moves all `variables` at once; only those that have a gradient come by. A number that is declared as
-      `momentum = Number()` in the class is read as `self.momentum`.
+      `momentum = Number()` in the class is read as `self.momentum`. Weight decay is done by the base.
     - `create_state(variables)` makes slots with `self.add_slots`; `self.beside(slots, variables)` finds them again.
 
     Args:
@@ -87,6 +96,8 @@ class Optimizer(Configured, WithSlots):
         super().__init__(learning_rate=rate, **kwargs)
         self._rate = rate
         self._keras_applies = False
+        self._excluded_keys: list[int] = []
+        self._excluded_names: list[str] = []
         self._built_on, self._awaited, self._arrived = Unowned(), Unowned(), Unowned()
         self.weight_decay = 0.0 if weight_decay is None else weight_decay
         self.decay = checks.one_of("decay", decay, DECAYS)
@@ -104,10 +115,11 @@ class Optimizer(Configured, WithSlots):
         """Makes the variables that belong to `variables`."""
         if self.built:
             return
+        check_replicas()
         super().build(list(variables))
         self._built_on = Unowned(variables)
-        self._places = {id(variable): place for place, variable in enumerate(variables)}
-        self._decayed = frozenset(id(variable) for variable in variables if not self._is_spared(variable))
+        self._places = {key: place for place, variable in enumerate(variables) for key in keys(variable)}
+        self._decayed = frozenset(place for place, variable in enumerate(variables) if not self._is_spared(variable))
         self._has_narrow = any(variable.dtype not in ("float32", "float64") for variable in variables)
         self.create_state(list(variables))
 
@@ -139,10 +151,11 @@ class Optimizer(Configured, WithSlots):
     def _update_all(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
         if self._has_narrow:
             gradients = [_wide(gradient) for gradient in gradients]
-        strength = type(self).weight_decay.now(self)
-        chosen = [place for place, variable in enumerate(variables) if id(variable) in self._decayed]
-        if chosen and not isinstance(strength, float):
-            gradients = self._decay(gradients, variables, chosen, learning_rate, ops.convert_to_tensor(strength))
+        declared = type(self).weight_decay
+        chosen = [place for place, variable in enumerate(variables) if self._places[id(variable)] in self._decayed]
+        if chosen and not declared.is_off(self):
+            strength = ops.cast(ops.convert_to_tensor(declared.now(self)), "float32")
+            gradients = self._decay(gradients, variables, chosen, learning_rate, strength)
         self.update(gradients, variables, learning_rate)
 
     def _decay(
@@ -164,14 +177,33 @@ class Optimizer(Configured, WithSlots):
         )
         return [penalised.get(place, gradient) for place, gradient in enumerate(gradients)]
 
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """As in Keras' optimizers, before building, and not saved: `no_decay` is."""
+        if self.built:
+            raise ValueError("`exclude_from_weight_decay` must be called before the optimizer is built.")
+        self._excluded_keys = [key for variable in var_list or () for key in keys(variable)]
+        self._excluded_names = list(var_names or ())
+
     def _is_spared(self, variable: keras.Variable) -> bool:
+        if not set(self._excluded_keys).isdisjoint(keys(variable)):
+            return True
+        if any(re.search(name, path_of(variable)) for name in self._excluded_names):
+            return True
         if callable(self.no_decay):
             return bool(self.no_decay(variable))
-        return any(re.search(pattern, variable.path) for pattern in self.no_decay or ())
+        return any(re.search(pattern, path_of(variable)) for pattern in self.no_decay or ())
 
     def beside(self, slots: list[keras.Variable], variables: list[keras.Variable]) -> list[keras.Variable]:
         """The slots that belong to `variables`, of those that were made for all."""
         return [slots[self._places[id(variable)]] for variable in variables]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Keras would take a variable from elsewhere, which a number is set from, for one of the optimizer's own.
+        declared = getattr(type(self), name, None)
+        if isinstance(declared, Number):
+            declared.__set__(self, value)
+        else:
+            super().__setattr__(name, value)
 
     @property
     def learning_rate(self) -> Any:

@@ -28,6 +28,28 @@ def is_overwritten(variable: keras.Variable) -> bool:
     return bool(getattr(variable, "overwrite_with_gradient", False))
 
 
+def path_of(variable: Any) -> str:
+    """What patterns are searched for in; a `tf.Variable` has a name only."""
+    return str(getattr(variable, "path", variable.name))
+
+
+def keys(variable: Any) -> list[int]:
+    """By what to recognise a variable: on TensorFlow, a Keras variable may be given as the `tf.Variable` inside it."""
+    inside = keras.backend.backend() == "tensorflow" and isinstance(variable, keras.Variable)
+    return [id(variable), id(variable.value)] if inside else [id(variable)]
+
+
+def check_replicas() -> None:
+    """Refuses several replicas of TensorFlow's, to which Keras brings each gradient several times."""
+    if keras.backend.backend() == "tensorflow":
+        count = importlib.import_module("keras_tricks.optimizers._tensorflow").replicas()
+        if count > 1:
+            raise NotImplementedError(
+                f"Optimizers of keras_tricks work on one replica of TensorFlow; wrappers around Keras' own on several. "
+                f"Received: a strategy of {count} replicas"
+            )
+
+
 def dense(gradients: Iterable[Tensor | None]) -> list[Tensor | None]:
     """The gradients as ordinary tensors: on TensorFlow, those of an embedding come as rows and their indices."""
     if keras.backend.backend() != "tensorflow":
@@ -51,7 +73,7 @@ class WithSlots(keras.optimizers.Optimizer):
                 variable.shape,
                 dtype=variable.dtype if variable.dtype == "float64" else "float32",
                 aggregation="only_first_replica",
-                name=f"{variable.path.replace('/', '_')}_{name}",
+                name=f"{path_of(variable).replace('/', '_').replace(':', '_')}_{name}",
             )
             for variable in variables
         ]

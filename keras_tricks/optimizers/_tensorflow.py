@@ -1,4 +1,4 @@
-"""What only TensorFlow has: gradients of an embedding that come as rows and their indices."""
+"""What only TensorFlow has: gradients that come as rows and their indices, and replicas."""
 
 from typing import Any
 
@@ -8,3 +8,8 @@ import tensorflow as tf
 def as_tensor(gradient: Any) -> tf.Tensor:
     """The gradient as an ordinary tensor."""
     return tf.convert_to_tensor(gradient)
+
+
+def replicas() -> int:
+    """How many copies of the model the active strategy trains."""
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)

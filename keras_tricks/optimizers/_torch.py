@@ -83,9 +83,11 @@ def sums(values: Sequence[Any], others: Sequence[Any], factor: Any) -> list[Tens
 
 
 def _can_fuse(numbers: Sequence[Any], *lists: list[Tensor]) -> bool:
-    """Whether torch's fused kernels take the tensors, which must be alike, and the numbers can be read at once."""
+    """Whether torch's fused kernels, which do not look at strides, take the tensors, and the numbers are at hand."""
     return all(isinstance(_number(number), float) for number in numbers) and all(
-        tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensors in lists for tensor in tensors
+        tensor.dtype == torch.float32 and tensor.device.type == "cpu" and tensor.is_contiguous()
+        for tensors in lists
+        for tensor in tensors
     )
 
 
@@ -99,7 +101,8 @@ def moved_by_momentum(
     nesterov: bool,
 ) -> bool:
     lists = _tensors(variables), _tensors(gradients), _tensors(velocities)
-    if not _can_fuse((learning_rate, momentum), *lists):
+    # Without momentum torch's kernel leaves the velocity as it was, for when there is one again.
+    if not _can_fuse((learning_rate, momentum), *lists) or not float(momentum):
         return False
     buffers: list[Tensor | None] = [*lists[2]]
     sgd(

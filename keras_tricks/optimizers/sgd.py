@@ -69,12 +69,12 @@ class SGD(Optimizer):
         super().__init__(learning_rate, weight_decay, decay, no_decay, reference_rate, **kwargs)
         self.momentum = momentum
         self.nesterov = checks.one_of("nesterov", nesterov, (True, False))
-        if self.nesterov and self.momentum == 0.0:
+        if self.nesterov and type(self).momentum.is_off(self):
             raise checks.fail("nesterov", "False where momentum is 0", nesterov)
 
     def create_state(self, variables: list[keras.Variable]) -> None:
         """Makes the velocities, if there is a momentum."""
-        self.velocities = [] if isinstance(self.momentum, float) else self.add_slots(variables, "velocity")
+        self.velocities = [] if type(self).momentum.is_off(self) else self.add_slots(variables, "velocity")
 
     def update(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
         """Moves the velocities, and the weights by them."""

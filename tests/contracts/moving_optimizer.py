@@ -89,7 +89,7 @@ class MovingOptimizerContract(AnyOptimizerContract):
         assert_equal(numbers(variables), TARGETS, atol=0.06)
 
     def test_survives_a_round_trip_through_its_config(self):
-        schedules = {name: Linear(*values, final=values[1]) for name, values in self._lines().items()}
+        schedules = {name: Linear(value, 4, final=value / 2) for name, value in self._firsts().items()}
         for arguments in ({}, schedules):
             config = keras.optimizers.serialize(self.make(**arguments))
             again = keras.optimizers.deserialize(copy.deepcopy(config))
@@ -98,8 +98,8 @@ class MovingOptimizerContract(AnyOptimizerContract):
         plain = self.make().get_config()
         assert {name: plain[name] for name in self.arguments} == self.arguments
 
-    def _lines(self) -> dict[str, tuple[float, int]]:
-        return {name: (value, 4) for name, (value, _) in ({"learning_rate": (0.1, 0.2)} | self.moving).items()}
+    def _firsts(self) -> dict[str, float]:
+        return {"learning_rate": 0.1} | {name: first for name, (first, _) in self.moving.items()}
 
     def test_rejects_bad_arguments_by_name_and_value(self):
         common = [
@@ -248,3 +248,64 @@ class MovingOptimizerContract(AnyOptimizerContract):
         moved = np.abs(model.get_weights()[0] - before).max(axis=1)
         assert (moved[:2] > 0).all()
         assert_equal([moved[2:]], [np.zeros(4)])
+
+    def test_a_number_that_was_set_to_0_is_saved_and_loaded(self, tmp_path):
+        moving = {name: first for name, (first, _) in self.moving.items()}
+        model = small_model(self.make(**moving))
+        for name in moving:
+            fit(model)
+            setattr(model.optimizer, name, 0.0)
+        model.save(tmp_path / "model.keras")
+        again = keras.models.load_model(tmp_path / "model.keras")
+        assert_equal(numbers(again.optimizer.variables), numbers(model.optimizer.variables))
+        assert [float(numbers([getattr(again.optimizer, name)])[0]) for name in moving] == [0.0] * len(moving)
+        fit(model), fit(again)
+        assert_equal(again.get_weights(), model.get_weights())
+
+    def test_a_number_is_set_from_another_optimizer_s_and_does_not_take_its_variable(self):
+        for name, (first, second) in self.moving.items():
+            one, other = self.make(**{name: first}), self.make(**{name: second})
+            count = len(one.variables)
+            setattr(one, name, getattr(other, name))
+            assert one.get_config()[name] == second
+            assert len(one.variables) == count
+
+    def test_a_schedule_of_python_numbers_moves_as_well(self):
+        @keras.saving.register_keras_serializable(package="tests")
+        class Constant(keras.optimizers.schedules.LearningRateSchedule):
+            def __init__(self, value):
+                self.value = value
+
+            def __call__(self, step):
+                return self.value
+
+            def get_config(self):
+                return {"value": self.value}
+
+        fixed = {name: first for name, (first, _) in self.moving.items()}
+        one = self.make(**{name: Constant(value) for name, value in fixed.items()})
+        assert_equal(trajectory(one, 3), trajectory(self.make(**fixed), 3), rtol=1e-6)
+
+    def test_gradients_of_any_layout_are_read_right(self):
+        plain, turned = ([keras.Variable(np.zeros((2, 3), "float32"), name="w")] for _ in range(2))
+        one, other = self.make(), self.make()
+        gradient = np.arange(6.0, dtype="float32").reshape(3, 2) + 1
+        for _ in range(3):
+            one.apply([ops.transpose(ops.convert_to_tensor(gradient))], turned)
+            other.apply([ops.convert_to_tensor(gradient.T.copy())], plain)
+        assert_equal(numbers(turned), numbers(plain), rtol=1e-6)
+
+    def test_keras_way_to_exclude_from_decay_works(self):
+        variables = [keras.Variable(np.ones((2, 2), "float32"), name=name) for name in ("kept", "spared", "listed")]
+        optimizer = self.make(learning_rate=0.1, weight_decay=0.5, decay="rate", no_decay=None)
+        optimizer.exclude_from_weight_decay(var_list=variables[2:], var_names=["spare"])
+        optimizer.apply([ops.zeros((2, 2))] * 3, variables)
+        assert_equal(numbers(variables), [np.full((2, 2), 0.95), np.ones((2, 2)), np.ones((2, 2))], rtol=1e-6)
+        with pytest.raises(ValueError, match="before the optimizer is built"):
+            optimizer.exclude_from_weight_decay(var_names=["kept"])
+
+    def test_a_schedule_that_leaves_the_range_is_refused(self):
+        for name in self.moving:
+            if name != "weight_decay":
+                with pytest.raises(ValueError, match=f"`{name}` must be a schedule that stays below 1"):
+                    self.make(**{name: Linear(0.5, 10, final=1.0)})

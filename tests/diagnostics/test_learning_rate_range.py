@@ -32,7 +32,9 @@ def small_model(optimizer="sgd", dropout=0.2, **compile_arguments) -> keras.Mode
 
 
 def find(model, *data, **arguments):
-    return learning_rate_range(model, *(data or (X, Y)), **({"steps": 12, "batch_size": 16, "verbose": 0} | arguments))
+    data = data or (X, Y)
+    arguments = {"steps": 12, "batch_size": 16, "verbose": 0} | arguments
+    return learning_rate_range(model, data if len(data) > 1 else data[0], **arguments)
 
 
 def state(model) -> list[np.ndarray]:
@@ -159,6 +161,94 @@ def test_after_an_error_or_an_interrupt_everything_is_as_found(error):
     assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"][0])
 
 
+@pytest.mark.parametrize("error", ["in the step", "in evaluate"])
+def test_after_an_error_inside_a_step_nothing_of_the_test_comes_back(error):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.get_weights()
+
+    def data():
+        for index in range(0, 96, 16):
+            wide = error == "in the step" and index == 64
+            yield (X[index : index + 16, :3] if wide else X[index : index + 16]), Y[index : index + 16]
+
+    class Interrupted(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            if index and error == "in evaluate":
+                raise KeyboardInterrupt
+            return X[:16], Y[:16]
+
+    model = small_model("adam")
+    model.fit(X, Y, verbose=0)
+    before = state(model)
+    source = type("Source", (), {"__iter__": lambda self: data()})()
+    with pytest.raises(BaseException):  # noqa: B017, PT011 - each backend has its own
+        find(model, source, validation_data=Interrupted())
+    for one, other in zip(state(model), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    model.optimizer.learning_rate = 0.0
+    weights = [value.copy() for value in (v.numpy() if hasattr(v, "numpy") else v for v in model.get_weights()[:2])]
+    model.fit(X, Y, verbose=0, callbacks=[Stop()])
+    for one, other in zip(model.get_weights()[:2], weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_failing_step_after_a_test_does_not_bring_its_weights_back():
+    model = Trainer(small_model())  # a plain model on JAX loses its weights after any error inside `fit`
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    before = model.get_weights()
+    find(model, high=10.0)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - each backend has its own
+        model.fit(X[:, :3], Y, verbose=0)
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("rate", [lambda: 0.01, lambda: schedules.Linear(0.01, 100)], ids=["number", "schedule"])
+def test_an_update_that_loss_scaling_skips_is_made_again_at_its_rate(rate):
+    x, y = np.ones((4, 1), "float32"), np.full((4, 1), 2.0, "float32")
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(rate()), initial_scale=2.0**127)
+    found = find(one_weight(scaled), x, y, low=1e-3, high=0.1, steps=5, batch_size=4)
+    weight, expected = 0.0, []
+    for used in found.rates:
+        expected.append((weight - 2) ** 2)
+        weight -= used * 2 * (weight - 2)
+    np.testing.assert_allclose(found.losses, expected, rtol=1e-4)
+
+
+def test_random_numbers_that_the_data_draw_are_put_back():
+    class Drawing(keras.utils.PyDataset):
+        @property
+        def num_batches(self):
+            return None  # without an end
+
+        def __getitem__(self, index):
+            chosen = np.random.permutation(96)[:16]
+            return X[chosen], Y[chosen]
+
+    model, kept = small_model(), np.random.get_state()[1].copy()
+    find(model, Drawing())
+    np.testing.assert_array_equal(np.random.get_state()[1], kept)
+
+
+def test_a_schedule_that_is_not_the_rate_s_stays_where_it_is():
+    @keras.saving.register_keras_serializable(package="tests")
+    class Own(keras.optimizers.SGD):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.other = schedules.Linear(0.3, 10)
+
+    model = small_model(Own(0.1))
+    find(model)
+    assert float(numbers([model.optimizer.learning_rate])[0]) == np.float32(0.1)
+    with pytest.raises(ValueError, match="must be a number or a schedule"):
+        find(small_model(keras.optimizers.SGD(lambda: 0.1)))
+
+
 def test_takes_arrays_data_sets_and_loaders_alike():
     class Batches(keras.utils.PyDataset):
         def __len__(self):
@@ -278,6 +368,8 @@ def test_refuses_no_data_a_loss_that_is_nan_at_first_and_a_model_without_an_opti
         find(small_model(), X, Y[:5])
     with pytest.raises(ValueError, match=r"`train_data`.*nan"):
         find(small_model(), X * np.nan, Y)
+    with pytest.raises(ValueError, match=r"`validation_data`.*nan"):
+        find(small_model(), validation_data=(X, Y * np.nan))
     with pytest.raises(ValueError, match=r"`train_data`.*3"):
         find(small_model(), 3)
     with pytest.raises(ValueError, match="`model` must be compiled"):

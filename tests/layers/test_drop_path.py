@@ -82,3 +82,14 @@ def test_a_scheduled_rate_moves_inside_a_compiled_fit_and_goes_on_after_loading(
     np.testing.assert_allclose(last, [4 * 0.75 + 4 * 0.75**2 / 0.25, 4.0, 4.0], rtol=0.15)
     assert losses[0] == 0
     assert last[1] == last[2] == 4
+
+
+@pytest.mark.parametrize("rate", [1.0, Linear(1.0, 4, final=1.0), 0.99999])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_where_everything_is_dropped_the_gradient_is_zero(rate, dtype):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), DropPath(rate, seed=1, dtype=dtype)])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    before = model.get_weights()
+    model.fit(np.ones((8, 3)), np.ones((8, 4)), verbose=0)
+    for value, kept in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, kept)

@@ -1,6 +1,8 @@
+import keras
 import numpy as np
 import pytest
 import torch
+from keras import ops
 
 from keras_tricks.optimizers import SGD
 from keras_tricks.schedules import Linear, OneCycle, Step
@@ -81,3 +83,22 @@ class TestSGD(MovingOptimizerContract):
         )
         ours = trajectory(SGD(0.05, momentum=0.9, weight_decay=schedule, no_decay=None), 100)
         assert_equal(ours, theirs, rtol=1e-5, atol=1e-5)
+
+    @pytest.mark.parametrize("nesterov", [False, True])
+    def test_a_momentum_that_starts_at_0_moves_by_the_formula(self, nesterov):
+        optimizer = SGD(0.1, momentum=Linear(0.0, 2, final=0.5), nesterov=nesterov)
+        variable = keras.Variable(np.ones(1, "float32"))
+        weight, velocity = 1.0, 0.0
+        for momentum in (0.0, 0.25, 0.5, 0.5):
+            optimizer.apply([ops.ones((1,))], [variable])
+            velocity = momentum * velocity + 1
+            weight -= 0.1 * (1 + momentum * velocity if nesterov else velocity)
+            assert_equal(numbers([variable]), [np.array([weight])], rtol=1e-6)
+
+    def test_on_tensorflow_a_variable_may_be_given_as_what_is_inside_it(self, backend):
+        variable = keras.Variable(np.ones((2, 2), "float32"), name="w")
+        inside = variable.value if backend == "tensorflow" else variable
+        optimizer = SGD(0.1, momentum=0.5, weight_decay=0.5)
+        optimizer.build([variable])
+        optimizer.apply([ops.ones((2, 2))], [inside])
+        assert_equal(numbers([variable]), [np.full((2, 2), 1 - 0.1 * 1.5)], rtol=1e-6)
