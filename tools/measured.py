@@ -143,7 +143,7 @@ def _cell(entry: dict[str, Any] | None) -> str:
     ratios = [_shown(_ratio(entry, rivals)) for rivals in RIVALS.values()]
     if entry["reference"] == "ours, compiled" and "Keras, compiled" not in times and "Keras, eager" in times:
         ratios[0] += "*"
-    floor = _shown(times[entry["reference"]] / times["floor"])
+    floor = _shown(times[entry["reference"]] / times["floor"] if "floor" in times else None)
     return f"{_shown(entry['count'] / times[entry['reference']])} ({' / '.join(ratios)}; {floor})"
 
 

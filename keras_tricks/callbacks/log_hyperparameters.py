@@ -1,7 +1,7 @@
 """What learning rate, momentum and the like were, in the history and step by step."""
 
 import csv
-import importlib
+import importlib.util
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -110,12 +110,9 @@ class LogHyperparameters(Configured, keras.callbacks.Callback):
 
     def _summary(self) -> Any:
         if self._writer is None:
-            try:
-                importlib.import_module("tensorboard")
-                module = importlib.import_module("keras_tricks.callbacks._tensorflow_summary")
-            except ImportError as error:
-                message = "`tensorboard` needs TensorFlow and TensorBoard: pip install tensorflow tensorboard"
-                raise ImportError(message) from error
+            if not all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):
+                raise ImportError("`tensorboard` needs TensorFlow and TensorBoard: pip install tensorflow tensorboard")
+            module = importlib.import_module("keras_tricks.callbacks._tensorflow_summary")
             self._writer = module.Summary(self.tensorboard)
         return self._writer
 

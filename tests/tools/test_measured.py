@@ -43,14 +43,16 @@ def test_augmentations_are_told_as_images_a_second_and_ratios():
             "KerasCV, tf.data": 6.0,
             "kornia": 30.0,
             "torchvision, an image": 8.0,
+            "floor": 4.0,
         },
         "hardware": {"cores": 2, "cpu": "a processor"},
         "versions": {"keras": "3"},
     }
     older = entry | {"milliseconds": {"ours, compiled": 1.0}}
-    other = entry | {"backend": "torch", "milliseconds": {"ours, compiled": 4.0}}
+    times = {"ours, eager": 2.0, "Keras, eager": 1.5, "ours, compiled": 4.0}
+    other = entry | {"backend": "torch", "milliseconds": times}
     text = tool().augmentations([older, entry, other])
-    assert "| RandomFlip | 32.0 (2.5 / 1.5 / 4.0) | 16.0 (- / - / -) |" in text
+    assert "| RandomFlip | 32.0 (2.5 / 1.5 / 4.0; 0.5) | 16.0 (0.75* / - / -; -) |" in text
     assert "| KerasCV, 224x224 uint8 | 1.5 (1) | - |" in text
     assert "| fastest peer, an image, 224x224 uint8 | 4.0 (1) | - |" in text
 
