@@ -4,7 +4,9 @@ import argparse
 import importlib.util
 import math
 import pathlib
+from typing import Any
 
+from keras_tricks.cli import _backend
 from keras_tricks.cli._error import CommandError
 
 
@@ -13,6 +15,37 @@ def check_installed() -> None:
     missing = [name for name in ("matplotlib", "rich") if importlib.util.find_spec(name) is None]
     if missing:
         raise CommandError(f'The command needs {" and ".join(missing)}: pip install "keras-tricks[cli]"')
+
+
+def add_command(
+    subparsers: Any, name: str, summary: str, description: str, epilog: str, **options: Any
+) -> argparse.ArgumentParser:
+    """A command of that name, whose texts are printed as they are written."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **options,
+    )
+    return parser
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that looks at a data set without a run of its own."""
+    parser.add_argument(
+        "--dataset",
+        default="digits",
+        help="digits (the default), mnist, fashion_mnist, cifar10, cifar100, a folder of class folders, or an .npz",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=image_size,
+        metavar="SIZE",
+        help="resize a folder's images to SIZE x SIZE, or HEIGHTxWIDTH (default: the first image's size)",
+    )
+    parser.add_argument("--backend", help=f"{', '.join(_backend.BACKENDS)}; by default what KERAS_BACKEND says")
 
 
 def check_writable(out: pathlib.Path) -> None:

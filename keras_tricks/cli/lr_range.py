@@ -24,19 +24,8 @@ OPTIMIZERS = ("adamw", "sgd")
 
 def add_parser(subparsers: Any) -> None:
     """Adds `lr-range` to the commands."""
-    parser = subparsers.add_parser(
-        "lr-range",
-        help="find a learning rate",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--dataset",
-        default="digits",
-        help="digits (the default), mnist, fashion_mnist, cifar10, cifar100, a folder of class folders, or an .npz",
-    )
-    parser.add_argument("--backend", help=f"{', '.join(_backend.BACKENDS)}; by default what KERAS_BACKEND says")
+    parser = _options.add_command(subparsers, "lr-range", "find a learning rate", DESCRIPTION, EPILOG)
+    _options.add_data(parser)
     parser.add_argument("--model", choices=_settings.MODELS, default="cnn", help="architecture (default cnn)")
     parser.add_argument(
         "--augment",
@@ -50,12 +39,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--high", type=_options.positive, default=10.0, help="the last rate (default 10)")
     parser.add_argument("--steps", type=_options.count, default=100, help="updates, at least 2 (default 100)")
     parser.add_argument("--batch-size", type=_options.count, default=32, help="images in a step (default 32)")
-    parser.add_argument(
-        "--image-size",
-        type=_options.image_size,
-        metavar="SIZE",
-        help="resize a folder's images to SIZE x SIZE, or HEIGHTxWIDTH (default: the first image's size)",
-    )
     parser.add_argument("--seed", type=_options.seed, default=0, help="of weights and draws (default 0)")
     parser.add_argument(
         "--out", type=pathlib.Path, default=pathlib.Path("lr-range.png"), help="the picture (default lr-range.png)"

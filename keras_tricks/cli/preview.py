@@ -23,13 +23,8 @@ ALL = "all"
 
 def add_parser(subparsers: Any) -> None:
     """Adds `preview` to the commands."""
-    parser = subparsers.add_parser(
-        "preview",
-        help="draw what augmentations do",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _options.add_command(subparsers, "preview", "draw what augmentations do", DESCRIPTION, EPILOG)
+    _options.add_data(parser)
     parser.add_argument(
         "--augment",
         type=_calls_or_all,
@@ -38,18 +33,6 @@ def add_parser(subparsers: Any) -> None:
         help="comma-separated classes of keras_tricks.augment, by their names or in short "
         f"({_calls.choices()}), if you like with arguments; or all of them, each at rate 1 (the default)",
     )
-    parser.add_argument(
-        "--dataset",
-        default="digits",
-        help="digits (the default), mnist, fashion_mnist, cifar10, cifar100, a folder of class folders, or an .npz",
-    )
-    parser.add_argument(
-        "--image-size",
-        type=_options.image_size,
-        metavar="SIZE",
-        help="resize a folder's images to SIZE x SIZE, or HEIGHTxWIDTH (default: the first image's size)",
-    )
-    parser.add_argument("--backend", help=f"{', '.join(_backend.BACKENDS)}; by default what KERAS_BACKEND says")
     parser.add_argument("--columns", type=_options.count, default=8, help="pictures in a row (default 8)")
     parser.add_argument("--draws", type=_options.count, default=4, help="draws for each image (default 4)")
     parser.add_argument(

@@ -33,13 +33,8 @@ examples:
 
 def add_parser(subparsers: Any) -> None:
     """Adds `train` to the commands."""
-    parser = subparsers.add_parser(
-        "train",
-        help="train an image classifier",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
+    parser = _options.add_command(
+        subparsers, "train", "train an image classifier", DESCRIPTION, EPILOG, argument_default=argparse.SUPPRESS
     )
     add_arguments(parser)
     parser.set_defaults(run=run)

@@ -50,11 +50,13 @@ class DropPath(TrainingOnlyLayer):
 
     def perturb(self, x: Tensor, seed: Tensor) -> Tensor:
         """Some samples zero, the others scaled up."""
+        # A number stays one: as a tensor it would be sent to an accelerator at each step.
         kept = 1.0 - self.now(self.rate)
+        least = max if isinstance(kept, float) else ops.maximum
         is_kept = random.bernoulli(seed, (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1), kept)
         # At a rate of 1 nothing is kept, and the scale must be finite, in 16 bits too, for its gradient.
-        scale = ops.cast(1.0 / ops.maximum(kept, 1e-4), x.dtype)
-        return ops.where(is_kept, x * scale, 0.0)
+        scale = 1.0 / least(kept, 1e-4)
+        return ops.where(is_kept, x * (scale if isinstance(scale, float) else ops.cast(scale, x.dtype)), 0.0)
 
 
 def _scheduled_rate(rate: KerasSchedule) -> KerasSchedule:

@@ -65,7 +65,7 @@ class Schedule(Configured, _Saveable):
     @property
     def peak(self) -> float:
         """The largest value it gives."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must write `peak`, the largest value it gives")
 
     @staticmethod
     def progress(step: Tensor, steps: int) -> Tensor:

@@ -155,7 +155,7 @@ class LossContract:
 
     def test_an_id_out_of_range_is_a_row_of_zeros_in_compiled_code(self, backend):
         if backend == "torch":
-            pytest.skip("Keras does not compile on torch")
+            pytest.skip("torch's tensors have values at every step: the id is refused, as the test above shows")
         losses = compiled(lambda ids: self.make(reduction="none")(ids, self.y_pred), np.array([2, -1, 3, 2, 259, 1]))
         rows = np.eye(3)[IDS] * np.array([1, 0, 0, 1, 0, 1])[:, None]
         np.testing.assert_allclose(to_numpy(losses), self.expected(rows), rtol=1e-5, atol=1e-7)
