@@ -9,6 +9,7 @@ from keras_tricks.augment import _levels
 from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
 
 FILLS = ("pixel", "color", "normal")
+NAMED = (*FILLS, _levels.BLACK)
 LEVELS = 255
 
 
@@ -20,7 +21,7 @@ class ErasingAugmentation(BatchAugmentation):
 
     Args:
         fill: "pixel", uniform noise; "color", one uniform colour for each box; "normal", N(0, 1) for images that are
-            normalised already; or a number or a colour, in units of `value_range`.
+            normalised already; "black", the low end of `value_range`; or a number or a colour in its units.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
     """
 
@@ -30,8 +31,8 @@ class ErasingAugmentation(BatchAugmentation):
     def __init__(self, fill: str | float | tuple[float, ...] = "pixel", **kwargs: Any):
         super().__init__(**kwargs)
         numbers = fill if isinstance(fill, (tuple, list)) else (fill,)
-        if fill not in FILLS and not (numbers and all(map(checks.is_number, numbers))):
-            raise checks.fail("fill", f"{', '.join(map(repr, FILLS))}, a number or a colour (red, green, blue)", fill)
+        if fill not in NAMED and not (numbers and all(map(checks.is_number, numbers))):
+            raise checks.fail("fill", f"{', '.join(map(repr, NAMED))}, a number or a colour (red, green, blue)", fill)
         self.fill = tuple(fill) if isinstance(fill, list) else fill
 
     @property
@@ -98,7 +99,8 @@ class ErasingAugmentation(BatchAugmentation):
         return _levels.as_pixels(ops.cast(levels, "float32") * ((high - low) / LEVELS) + low, dtype)
 
     def _constant(self, images: Tensor, channels: Any) -> Tensor:
-        color = np.array([[self.fill if isinstance(self.fill, tuple) else [self.fill]]], "float32")
+        fill = _levels.filling(self.fill, self.value_range)
+        color = np.array([[fill if isinstance(fill, tuple) else [fill]]], "float32")
         if color.shape[-1] != 1 and isinstance(channels, int) and color.shape[-1] != channels:
             raise ValueError(
                 f"`fill` must have a number for each channel. Received: fill={self.fill!r}, "

@@ -17,6 +17,7 @@ Tensor = Any
 # ITU-R 601: how bright red, green and blue look.
 GRAY_WEIGHTS = (0.299, 0.587, 0.114)
 LEVEL_COUNT = 256
+BLACK = "black"
 POSTERIZE_MASKS = np.array([256 - 2 ** (8 - bits) for bits in range(9)])
 
 
@@ -28,6 +29,11 @@ def is_uint8(levels: Tensor) -> bool:
 def as_pixels(values: Tensor, dtype: Any) -> Tensor:
     """Float32 values in `dtype`: the nearest, if that is one of integers."""
     return ops.cast(ops.round(values) if "int" in str(dtype) else values, dtype)
+
+
+def filling(fill: Any, value_range: tuple[float, float]) -> Any:
+    """`fill`, where "black" is the low end of `value_range`."""
+    return value_range[0] if fill == BLACK else fill
 
 
 def grayscale(levels: Tensor) -> Tensor:

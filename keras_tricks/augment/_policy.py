@@ -18,8 +18,8 @@ class PolicyAugmentation(ColorAugmentation):
     affine operations are composed and resampled once.
 
     Args:
-        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge"; None is the
-            middle of `value_range`.
+        fill: What is seen outside the image: a number, in the units of `value_range`, "black", "reflect", "edge"; None
+            is the middle of `value_range`.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
     """
 
@@ -109,6 +109,10 @@ class PolicyAugmentation(ColorAugmentation):
 
     def _fill_level(self) -> float | str:
         low, high = self.value_range
-        if isinstance(self.fill, str):
+        if self.fill in _resampling.FILLS:
             return self.fill
-        return 128.0 if self.fill is None else (self.fill - low) * (LEVELS / (high - low))
+        return (
+            128.0
+            if self.fill is None
+            else (_levels.filling(self.fill, self.value_range) - low) * (LEVELS / (high - low))
+        )

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_tricks._core import checks, ops
+from keras_tricks.augment import _levels
 
 Tensor = Any
 
@@ -15,9 +16,9 @@ CUBIC = -0.5  # Pillow's; the parameter of Keys' kernel for which it is exact on
 
 
 def check_fill(fill: Any) -> float | str:
-    """What is seen outside the image: a number, "reflect" or "edge"."""
-    if not checks.is_number(fill) and not (isinstance(fill, str) and fill in FILLS):
-        raise checks.fail("fill", 'a number, "reflect" or "edge"', fill)
+    """What is seen outside the image: a number, "black", "reflect" or "edge"."""
+    if not checks.is_number(fill) and not (isinstance(fill, str) and fill in (_levels.BLACK, *FILLS)):
+        raise checks.fail("fill", 'a number, "black", "reflect" or "edge"', fill)
     return fill
 
 

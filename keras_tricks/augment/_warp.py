@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_tricks._core import checks, ops
-from keras_tricks.augment import _boxes, _resampling
+from keras_tricks.augment import _boxes, _levels, _resampling
 from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
 
 # A matrix, (batch, 4) by rows, that multiplies points from the centre, and what is added to them, (batch, 2).
@@ -17,7 +17,8 @@ class WarpAugmentation(BatchAugmentation):
     Points are `(x, y)`, columns and rows in pixels from the centre of the image. One resampling does it all.
 
     Args:
-        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge".
+        fill: What is seen outside the image: "black", the low end of `value_range`; a number in its units; "reflect";
+            "edge".
         interpolation: "bilinear" or "nearest".
         **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
     """
@@ -25,7 +26,7 @@ class WarpAugmentation(BatchAugmentation):
     # Into how many parts the sides of a box are cut before its points move: 1 where lines stay straight.
     side_parts = 1
 
-    def __init__(self, fill: float | str = 0, interpolation: str = "bilinear", **kwargs: Any):
+    def __init__(self, fill: float | str = "black", interpolation: str = "bilinear", **kwargs: Any):
         super().__init__(**kwargs)
         self.fill = _resampling.check_fill(fill)
         self.interpolation = checks.one_of("interpolation", interpolation, ("bilinear", "nearest"))
@@ -40,7 +41,7 @@ class WarpAugmentation(BatchAugmentation):
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, bent."""
-        return self._warp(images, params, self.fill, self.interpolation)
+        return self._warp(images, params, _levels.filling(self.fill, self.value_range), self.interpolation)
 
     def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
         """The masks, bent; the nearest class, and class 0 where a constant is seen."""

@@ -49,8 +49,8 @@ class AugMix(PolicyAugmentation):
         alpha: Of both laws, above 0.
         splits: 1, or how often each image comes out, the first time unchanged.
         all_operations: Whether Color, Contrast, Brightness and Sharpness are among the operations.
-        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge"; None is the
-            middle of `value_range`.
+        fill: What is seen outside the image: a number, in the units of `value_range`, "black", "reflect", "edge"; None
+            is the middle of `value_range`.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, 1 or 3)`, and what belongs to them but masks and boxes, which a blend of

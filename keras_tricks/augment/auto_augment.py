@@ -70,8 +70,8 @@ class AutoAugment(PolicyAugmentation):
 
     Args:
         policy: "imagenet", "cifar10" or "svhn".
-        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge"; None is the
-            middle of `value_range`.
+        fill: What is seen outside the image: a number, in the units of `value_range`, "black", "reflect", "edge"; None
+            is the middle of `value_range`.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, 1 or 3)`, and masks and boxes that belong to them.

@@ -20,7 +20,8 @@ class CutOut(ErasingAugmentation):
 
     Args:
         size: Height and width in pixels, at least 1 each; an integer for a square.
-        fill: A number or colour in units of `value_range`; or "pixel", "color", "normal" as in `RandomErasing`.
+        fill: "black", the low end of `value_range`; a number or colour in its units; or "pixel", "color", "normal" as
+            in `RandomErasing`.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them: masks and boxes stay.
@@ -38,7 +39,7 @@ class CutOut(ErasingAugmentation):
     Reference: [DeVries and Taylor, 2017](https://arxiv.org/abs/1708.04552)
     """
 
-    def __init__(self, size: int | tuple[int, int], fill: str | float | tuple[float, ...] = 0, **kwargs: Any):
+    def __init__(self, size: int | tuple[int, int], fill: str | float | tuple[float, ...] = "black", **kwargs: Any):
         super().__init__(fill, **kwargs)
         self.size = checks.size("size", size)
 

@@ -25,7 +25,8 @@ class GridMask(ErasingAugmentation):
         unit: Side of a unit as a share of the image's shorter side: a pair `(low, high)` or a number, above 0. The
             default is the paper's 96 to 224 of 224 pixels.
         ratio: Share of a unit's side that is kept, in (0, 1).
-        fill: A number or colour in units of `value_range`; or "pixel", "color", "normal" as in `RandomErasing`.
+        fill: "black", the low end of `value_range`; a number or colour in its units; or "pixel", "color", "normal" as
+            in `RandomErasing`.
         rotation: Degrees by which the grid is turned counter-clockwise: r for U(-r, r), or a pair; 0 for none.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 
@@ -48,7 +49,7 @@ class GridMask(ErasingAugmentation):
         self,
         unit: float | tuple[float, float] = (3 / 7, 1.0),
         ratio: float = 0.6,
-        fill: str | float | tuple[float, ...] = 0,
+        fill: str | float | tuple[float, ...] = "black",
         rotation: float | tuple[float, float] = 0.0,
         **kwargs: Any,
     ):

@@ -23,7 +23,8 @@ class LensDistortion(WarpAugmentation):
     Args:
         k1: From -0.3 to 1: a pair `(low, high)` is a range, drawn uniformly for each image; a number is fixed.
         k2: The same, from -0.1 to 1.
-        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge".
+        fill: What is seen outside the image: "black", the low end of `value_range`; a number in its units; "reflect";
+            "edge".
         interpolation: "bilinear" or "nearest".
         **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
 
@@ -47,7 +48,7 @@ class LensDistortion(WarpAugmentation):
         self,
         k1: Span = (-0.15, 0.3),
         k2: Span = 0.0,
-        fill: float | str = 0,
+        fill: float | str = "black",
         interpolation: str = "bilinear",
         **kwargs: Any,
     ):

@@ -58,8 +58,8 @@ class RandAugment(PolicyAugmentation):
         operation_rate: Probability of each operation to be applied, in [0, 1].
         increasing: Whether all operations do more at a higher magnitude; False is the original form, in which
             Posterize and Solarize do less, and factors go from 0.1 to 1.9.
-        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge"; None is the
-            middle of `value_range`.
+        fill: What is seen outside the image: a number, in the units of `value_range`, "black", "reflect", "edge"; None
+            is the middle of `value_range`.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, 1 or 3)`, and masks and boxes that belong to them.

@@ -28,7 +28,8 @@ class RandomAffine(WarpAugmentation):
         scale: Above 0; above 1 enlarges.
         stretch: Above 0: the horizontal scale divided by the vertical one.
         shear: Degrees by which vertical lines lean, above -90 and below 90; to the left at the top where positive.
-        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge".
+        fill: What is seen outside the image: "black", the low end of `value_range`; a number in its units; "reflect";
+            "edge".
         interpolation: "bilinear" or "nearest".
         **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
 
@@ -55,7 +56,7 @@ class RandomAffine(WarpAugmentation):
         scale: Span = 1.0,
         stretch: Span = 1.0,
         shear: Span = 0.0,
-        fill: float | str = 0,
+        fill: float | str = "black",
         interpolation: str = "bilinear",
         **kwargs: Any,
     ):

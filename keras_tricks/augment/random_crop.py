@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_tricks._core import checks, ops, random
+from keras_tricks.augment import _levels
 from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
 
 
@@ -19,9 +20,10 @@ class RandomCrop(BatchAugmentation):
     Args:
         size: Height and width of the window in pixels, an integer for both; None keeps the images' size.
         padding: Pixels added on each of the four sides before cutting, not below 0.
-        fill: What is padded: a value for all channels, or "reflect" to mirror the image at its border. The value is
-            also what is seen around an image smaller than the window in a pipeline that does not know sizes before.
-        **kwargs: `rate`, `seed`, `data_format`, `bounding_box_format`: see `BatchAugmentation`.
+        fill: What is padded: "black", the low end of `value_range`; a number in its units, for all channels; or
+            "reflect" to mirror the image at its border. The colour is also what is seen around an image smaller than
+            the window in a pipeline that does not know sizes before.
+        **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, and whatever belongs to them.
     Output shape: images `(batch, size[0], size[1], channels)`, in the dtype given.
@@ -46,14 +48,14 @@ class RandomCrop(BatchAugmentation):
         self,
         size: int | tuple[int, int] | None = None,
         padding: int = 0,
-        fill: float | str = 0,
+        fill: float | str = "black",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.size = None if size is None else checks.size("size", size)
         self.padding = checks.count("padding", padding, minimum=0)
-        if fill != "reflect" and not checks.is_number(fill):
-            raise checks.fail("fill", 'a number or "reflect"', fill)
+        if fill not in (_levels.BLACK, "reflect") and not checks.is_number(fill):
+            raise checks.fail("fill", 'a number, "black" or "reflect"', fill)
         self.fill = fill
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
@@ -72,7 +74,7 @@ class RandomCrop(BatchAugmentation):
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The windows, cut out of the images."""
-        return self._cut(images, params, self.fill)
+        return self._cut(images, params, _levels.filling(self.fill, self.value_range))
 
     def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
         """The windows, cut out of the masks; class 0 where a constant was padded."""

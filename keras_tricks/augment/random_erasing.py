@@ -27,7 +27,8 @@ class RandomErasing(ErasingAugmentation):
         area: Share of the image that a box covers, a pair `(low, high)` or one number, in (0, 1].
         aspect: Height over width of the box, a pair `(low, high)` or one number, above 0.
         fill: "pixel", noise uniform over the 256 levels of `value_range`; "color", one such colour for each box;
-            "normal", N(0, 1), for images that are normalised already; or a number or colour in units of `value_range`.
+            "normal", N(0, 1), for images that are normalised already; "black", the low end of `value_range`; or a
+            number or colour in its units.
         count: Boxes in each image; they share the area, and may overlap.
         **kwargs: `seed`, `data_format`, `value_range`: see `BatchAugmentation`.
 

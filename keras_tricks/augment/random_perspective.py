@@ -19,7 +19,8 @@ class RandomPerspective(WarpAugmentation):
     Args:
         distortion: How far corners may move, in [0, 1]; at 1 they may meet in the middle.
         rate: Share of the images touched, in [0, 1], 0.5 by default.
-        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge".
+        fill: What is seen outside the image: "black", the low end of `value_range`; a number in its units; "reflect";
+            "edge".
         interpolation: "bilinear" or "nearest".
         **kwargs: `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
 
@@ -41,7 +42,7 @@ class RandomPerspective(WarpAugmentation):
         self,
         distortion: float = 0.5,
         rate: float = 0.5,
-        fill: float | str = 0,
+        fill: float | str = "black",
         interpolation: str = "bilinear",
         **kwargs: Any,
     ):

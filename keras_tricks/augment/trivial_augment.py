@@ -35,8 +35,8 @@ class TrivialAugment(PolicyAugmentation):
     Cost: one lookup, and one gather of pixels for the images that are moved.
 
     Args:
-        fill: What is seen outside the image: a number, in the units of `value_range`, "reflect", or "edge"; None is the
-            middle of `value_range`.
+        fill: What is seen outside the image: a number, in the units of `value_range`, "black", "reflect", "edge"; None
+            is the middle of `value_range`.
         **kwargs: `rate`, `seed`, `data_format`, `value_range`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, 1 or 3)`, and masks and boxes that belong to them.

@@ -4,6 +4,7 @@ from scipy import stats
 
 import keras_tricks as kt
 from tests.augment.boxes import numbered
+from tests.augment.draws import DRAWS, draws
 from tests.contracts.augmentation import CLASSES, MixingContract, make_images, make_labels
 from tests.running import to_numpy
 
@@ -51,17 +52,21 @@ class TestCutMix(MixingContract):
 
     @pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0])
     def test_boxes_follow_the_law(self, alpha):
-        """Against a simulation of the paper's rule, with the box's side and centre not rounded."""
-        count, side = 4000, 48
-        pasted, share = boxes(kt.augment.CutMix(alpha, seed=1), count, side, side)
+        """Against a simulation of the paper's rule; a pixel is pasted if its centre is in the box."""
+        side = 400
+        found = [
+            [to_numpy(params[name]).sum(1) for name in ("rows", "columns")]
+            for params in draws(kt.augment.CutMix(alpha, seed=1), side, side)
+        ]
+        sides = np.concatenate(found, axis=1)
         generator = np.random.default_rng(0)
-        length = np.sqrt(1 - generator.beta(alpha, alpha, 20 * count))
-        centre = generator.random((2, 20 * count))
-        clipped = np.minimum(centre + length / 2, 1) - np.maximum(centre - length / 2, 0)
-        assert stats.ks_2samp(share, clipped.prod(0)).statistic < 1.63 / np.sqrt(count) + 1.5 / side
-        for axis in (1, 2):
-            lines = pasted.any(3 - axis).sum(1) / side
-            assert abs(lines.mean() - clipped[0].mean()) < 4 * clipped[0].std() / np.sqrt(count)
+        half = np.sqrt(1 - generator.beta(alpha, alpha, 20 * DRAWS)) * side / 2
+        centre = generator.random((2, 20 * DRAWS)) * side
+        ends = [np.clip(np.ceil(centre + sign * half - 0.5), 0, side) for sign in (-1, 1)]
+        expected = ends[1] - ends[0]
+        assert stats.ks_2samp(sides.prod(0), expected.prod(0)).statistic < 1.63 / np.sqrt(DRAWS)
+        for lengths in sides:
+            assert abs(lengths.mean() - expected[0].mean()) < 4 * expected[0].std() / np.sqrt(DRAWS)
 
     def test_the_centre_is_uniform_over_the_image_whatever_the_size_of_the_box(self):
         pasted, _ = boxes(kt.augment.CutMix(20.0, seed=1), 4000, 32, 32)  # sides near sqrt(1/2): 22 or 23 of 32 pixels

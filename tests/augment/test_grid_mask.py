@@ -4,6 +4,7 @@ from scipy import ndimage, stats
 
 import keras_tricks as kt
 from keras_tricks._core import random
+from tests.augment.draws import DRAWS, draws
 from tests.contracts.augmentation import AugmentationContract
 from tests.running import first_call, to_numpy
 
@@ -46,13 +47,14 @@ class TestGridMask(AugmentationContract):
 
     def test_the_side_is_uniform_over_the_range(self):
         """Read off the distance of the first two beginnings, in an image with room for two of any size."""
-        rows, _ = lines(self.make(unit=(0.25, 0.5)), 4000, height=400, width=200)
+        params = draws(self.make(unit=(0.25, 0.5)), height=400, width=200)
+        rows = np.concatenate([to_numpy(batch["rows"])[:, 0] for batch in params])
         begins = [np.flatnonzero(np.diff(image.astype(int)) == 1) for image in rows]
         found = np.array([begin[1] - begin[0] for begin in begins])
         assert found.min() == 50
         assert found.max() == 100
         shifted = found - 0.5 + np.random.default_rng(0).random(len(found))
-        assert stats.kstest(shifted, stats.uniform(50, 50).cdf).statistic < 1.63 / np.sqrt(4000) + 0.01
+        assert stats.kstest(shifted, stats.uniform(50, 50).cdf).statistic < 1.63 / np.sqrt(DRAWS) + 0.01
 
     def test_the_offset_is_uniform(self):
         rows, columns = lines(self.make(unit=0.25), 100_000)

@@ -23,7 +23,7 @@ class TestRandomCrop(AugmentationContract):
         ({"size": (3, 4, 5)}, "`size`"),
         ({"padding": -1}, "`padding`.*Received: padding=-1"),
         ({"padding": 1.5}, "`padding`"),
-        ({"fill": "mirror"}, "`fill` must be a number or \"reflect\". Received: fill='mirror'"),
+        ({"fill": "mirror"}, '`fill` must be a number, "black" or "reflect". Received: fill=\'mirror\''),
     ]
 
     @pytest.mark.parametrize("fill", [0, 7.0, "reflect"])

@@ -3,22 +3,19 @@ import pytest
 from scipy import stats
 
 import keras_tricks as kt
-from keras_tricks._core import random
 from tests.augment.boxes import painted
+from tests.augment.draws import DRAWS, draws
 from tests.contracts.augmentation import AugmentationContract, make_images
 from tests.running import to_numpy
 
-DRAWS = 100_000
-
 
 def sides(layer, count=DRAWS, height=48, width=40, box=0):
-    """Heights, widths, tops and lefts of one box in each of `count` images, as drawn in one call."""
-    params = layer.sample((count, height, width, 0), random.key((5, 0), (1, 2)))
+    """Heights, widths, tops and lefts of one box in each of `count` images."""
     found = []
-    for name in ("rows", "columns"):
-        lines = to_numpy(params[name])[:, box]
-        found.append((lines.sum(1), lines.argmax(1)))
-    return found[0][0], found[1][0], found[0][1], found[1][1]
+    for params in draws(layer, height, width, count):
+        rows, columns = (to_numpy(params[name])[:, box] for name in ("rows", "columns"))
+        found.append((rows.sum(1), columns.sum(1), rows.argmax(1), columns.argmax(1)))
+    return tuple(map(np.concatenate, zip(*found, strict=True)))
 
 
 def simulated(area, aspect, count=DRAWS, height=48, width=40):
@@ -43,7 +40,10 @@ class TestRandomErasing(AugmentationContract):
         ({"area": 1.5}, r"`area` must be in \[0, 1\]"),
         ({"aspect": (3, 1)}, "`aspect`"),
         ({"aspect": 0}, "`aspect` must be above 0"),
-        ({"fill": "white"}, "`fill` must be 'pixel', 'color', 'normal', a number or a colour.*Received: fill='white'"),
+        (
+            {"fill": "white"},
+            "`fill` must be 'pixel', 'color', 'normal', 'black', a number or a colour.*Received: fill='white'",
+        ),
         ({"fill": ()}, "`fill`"),
         ({"count": 0}, "`count`"),
     ]
@@ -64,7 +64,7 @@ class TestRandomErasing(AugmentationContract):
     def test_area_and_the_logarithm_of_aspect_are_uniform_where_every_box_fits(self):
         """On an image so large that rounding does not show."""
         layer = self.make(area=(0.02, 0.2), aspect=(0.5, 2.0), fill=0)
-        heights, widths, _, _ = sides(layer, 4000, 2000, 2000)
+        heights, widths, _, _ = sides(layer, height=2000, width=2000)
         assert stats.kstest(heights * widths / 2000**2, stats.uniform(0.02, 0.18).cdf).pvalue > 0.01
         law = stats.uniform(np.log(0.5), np.log(4)).cdf
         assert stats.kstest(np.log(heights / widths), law).pvalue > 0.01

@@ -1,0 +1,89 @@
+"""What the experiments share: images, small networks, and one run that reports its accuracy."""
+
+import argparse
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from keras import layers
+
+import keras_tricks as kt
+
+BATCH_SIZE = 64
+WIDTHS = (16, 32, 64)
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The options that every experiment has; add more to it."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", default="digits", help="a name, a folder or an .npz (default: %(default)s)")
+    parser.add_argument("--model", choices=NETWORKS, default="cnn", help="(default: %(default)s)")
+    parser.add_argument("--train", type=int, help="how many training images, the first ones (default: all)")
+    parser.add_argument("--test", type=int, help="how many test images (default: all)")
+    parser.add_argument("--epochs", type=int, default=15, help="(default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default: %(default)s)")
+    return parser
+
+
+def load(options: argparse.Namespace) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """The training and the test images with their labels."""
+    data = kt.data.load(options.dataset)
+    train = data.x_train[: options.train], data.y_train[: options.train]
+    return train, (data.x_test[: options.test], data.y_test[: options.test])
+
+
+def steps_per_epoch(options: argparse.Namespace, samples: int) -> int:
+    """The updates of an epoch."""
+    return -(-samples // BATCH_SIZE)
+
+
+def trainer(options: argparse.Namespace, shape: tuple[int, ...], optimizer: keras.optimizers.Optimizer) -> kt.Trainer:
+    """The network named in `options`, compiled; photographs are flipped and shifted."""
+    keras.utils.set_random_seed(options.seed)
+    images = keras.Input(shape)
+    features = NETWORKS[options.model](layers.Rescaling(1 / 127.5, offset=-1.0)(images))
+    model = keras.Model(images, layers.Dense(10)(features))
+    augment = [kt.augment.RandomFlip(), kt.augment.RandomCrop(padding=4)] if shape[-1] == 3 else []
+    made = kt.Trainer(model, augment=augment, seed=options.seed)
+    made.compile(optimizer, kt.losses.Crossentropy(from_logits=True), metrics=[kt.metrics.Accuracy(name="accuracy")])
+    return made
+
+
+def sgd(rate: object, momentum: object = 0.9) -> kt.optimizers.SGD:
+    """What all experiments train with."""
+    return kt.optimizers.SGD(rate, momentum=momentum, nesterov=True, weight_decay=5e-4)
+
+
+def _mlp(x: keras.KerasTensor) -> keras.KerasTensor:
+    x = layers.Flatten()(x)
+    for _ in range(2):
+        x = layers.Dense(256, activation="relu")(x)
+    return x
+
+
+def _cnn(x: keras.KerasTensor) -> keras.KerasTensor:
+    for stage, width in enumerate(WIDTHS):
+        x = layers.MaxPooling2D()(x) if stage else x
+        x = layers.Activation("relu")(_convolution(x, width))
+    return layers.GlobalAveragePooling2D()(x)
+
+
+def _resnet(x: keras.KerasTensor) -> keras.KerasTensor:
+    x = layers.Activation("relu")(_convolution(x, WIDTHS[0]))
+    for stage, width in enumerate(WIDTHS):
+        strides = 2 if stage else 1
+        y = layers.Activation("relu")(_convolution(x, width, strides))
+        y = _convolution(y, width)
+        x = _convolution(x, width, strides, size=1) if stage else x
+        x = layers.Activation("relu")(layers.Add()([x, y]))
+    return layers.GlobalAveragePooling2D()(x)
+
+
+def _convolution(x: keras.KerasTensor, width: int, strides: int = 1, size: int = 3) -> keras.KerasTensor:
+    x = layers.Conv2D(width, size, strides, padding="same", use_bias=False)(x)
+    return layers.BatchNormalization(momentum=0.9)(x)
+
+
+NETWORKS = {"mlp": _mlp, "cnn": _cnn, "resnet": _resnet}
