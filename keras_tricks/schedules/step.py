@@ -23,7 +23,7 @@ class Step(Schedule):
         initial: The value at step 0, not below 0.
         boundaries: Steps from which on the next value holds, increasing, each at least 1. Instead of `every`.
         every: The number of steps between two falls. Instead of `boundaries`.
-        factor: What each fall leaves of the value, above 0, up to 1.
+        factor: What each fall leaves of the value, above 0, up to 1; or one number above 0 for each of `boundaries`.
 
     Raises:
         ValueError: if an argument is out of range; unless exactly one of `boundaries` and `every` is given.
@@ -43,7 +43,7 @@ class Step(Schedule):
         initial: float,
         boundaries: Sequence[int] | None = None,
         every: int | None = None,
-        factor: float = 0.1,
+        factor: float | Sequence[float] = 0.1,
     ):
         self.initial = checks.non_negative("initial", initial)
         if (boundaries is None) == (every is None):
@@ -52,16 +52,27 @@ class Step(Schedule):
             )
         self.boundaries = None if boundaries is None else checks.increasing("boundaries", boundaries)
         self.every = checks.optional_count("every", every)
-        self.factor = checks.positive_rate("factor", factor)
+        if isinstance(factor, (list, tuple)):
+            if len(factor) != len(self.boundaries or ()) or not factor:
+                raise checks.fail("factor", f"one number for each of boundaries={boundaries!r}", factor)
+            self.factor: float | list[float] = [checks.positive("factor", number) for number in factor]
+        else:
+            self.factor = checks.positive_rate("factor", factor)
 
     @property
     def peak(self) -> float:
-        """`initial`."""
-        return self.initial
+        """`initial`, unless factors above 1 lead beyond it."""
+        return float(self._values().max()) if isinstance(self.factor, list) else self.initial
 
     def value(self, step: Tensor) -> Tensor:
         """The rate at `step`."""
         if self.boundaries is None:
             return self.initial * ops.exp(math.log(self.factor) * ops.cast(step // self.every, "float32"))
-        values = self.initial * self.factor ** np.arange(len(self.boundaries) + 1.0)
-        return ops.take(ops.convert_to_tensor(values.astype("float32")), stage_of(step, self.boundaries), axis=0)
+        values = self._values().astype("float32")
+        return ops.take(ops.convert_to_tensor(values), stage_of(step, self.boundaries), axis=0)
+
+    def _values(self) -> np.ndarray:
+        """The value before the first boundary, and from each on."""
+        count = len(self.boundaries or ())
+        factors = self.factor if isinstance(self.factor, list) else [self.factor] * count
+        return self.initial * np.cumprod([1.0, *factors])

@@ -1,0 +1,58 @@
+"""What `fit` takes as data: arrays, or data sets that are gone through batch by batch."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_tricks._core import checks
+
+
+def is_of_arrays(data: Any) -> bool:
+    """Whether these are arrays in memory, of which batches are cut."""
+    return isinstance(data, (tuple, dict)) or hasattr(data, "shape")
+
+
+def arrays(argument: str, data: Any) -> tuple[Any, ...]:
+    """`data` as a tuple of NumPy arrays (or nests of them) with equally many samples; refused under that name."""
+    parts = data if isinstance(data, tuple) else (data,)
+    found: tuple[Any, ...] = tuple(keras.tree.map_structure(to_numpy, part) for part in parts if part is not None)
+    shapes = [np.shape(array) for array in keras.tree.flatten(found)]
+    if not all(shapes):
+        raise checks.fail(argument, "arrays of samples, or a data set of batches", data)
+    counts = {shape[0] for shape in shapes}
+    if len(counts) > 1:
+        raise ValueError(f"`{argument}` must have as many samples everywhere. Received: {sorted(counts)}")
+    if counts in (set(), {0}):
+        raise ValueError(f"`{argument}` must not be empty. Received: {len(found)} arrays without a sample")
+    return found
+
+
+def sample_count(found: tuple[Any, ...]) -> int:
+    """The samples of what `arrays` found."""
+    return len(keras.tree.flatten(found)[0])
+
+
+def chosen(found: tuple[Any, ...], places: Any) -> tuple[Any, ...]:
+    """The samples at `places`."""
+    return keras.tree.map_structure(lambda array: array[places], found)
+
+
+def one_round(argument: str, data: Any) -> Iterator[Any]:
+    """The batches of a data set, once."""
+    if isinstance(data, keras.utils.PyDataset):
+        return (data[index] for index in (itertools.count() if data.num_batches is None else range(data.num_batches)))
+    try:
+        return iter(data)
+    except TypeError:
+        raise checks.fail(argument, "arrays or a data set of batches", data) from None
+
+
+def to_numpy(values: Any) -> Any:
+    """A tensor of any framework, wherever it is, as an array; None stays."""
+    if isinstance(values, (np.ndarray, np.generic)) or values is None:
+        return values
+    detached = values.detach().cpu() if hasattr(values, "detach") else values
+    return np.asarray(detached)

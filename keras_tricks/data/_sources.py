@@ -1,0 +1,179 @@
+"""Where growing batches come from: `groups` of as many small batches as are due."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_tricks._core import checks, feeding
+
+DEFAULT_BATCH_SIZE = 32  # as in `fit`
+
+
+class Arrays:
+    """Arrays, shuffled anew in each epoch.
+
+    Attributes:
+        batch_size: Samples of a small batch.
+        batches: The small batches of an epoch, the last, shorter one among them.
+    """
+
+    def __init__(self, data: Any, batch_size: int | None, shuffle: bool, seed: int | None):
+        self.arrays = feeding.arrays("dataset", data)
+        self.samples = feeding.sample_count(self.arrays)
+        self.batch_size = min(DEFAULT_BATCH_SIZE if batch_size is None else batch_size, self.samples)
+        self.batches = -(-self.samples // self.batch_size)
+        # Where there is no seed, `keras.utils.set_random_seed` decides.
+        self.seed = int(np.random.randint(2**31 - 1)) if seed is None else seed
+        self.shuffle = shuffle
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def group(self, index: int, count: int, epoch: int) -> tuple[Any, ...]:
+        """The `index`-th group of `count` small batches in `epoch`, as one batch."""
+        size = count * self.batch_size
+        places: Any = slice(index * size, (index + 1) * size)
+        return feeding.chosen(self.arrays, self._epoch_order(epoch)[places] if self.shuffle else places)
+
+    def begin_epoch(self) -> None:
+        """Nothing: the order is a function of the epoch."""
+
+    def end_epoch(self) -> None:
+        """Nothing."""
+
+    def open(self, count: int) -> None:
+        """Nothing."""
+
+    def _epoch_order(self, epoch: int) -> np.ndarray:
+        kept = self._order
+        if kept is None or kept[0] != epoch:
+            kept = self._order = (epoch, np.random.default_rng((self.seed, epoch)).permutation(self.samples))
+        return kept[1]
+
+
+class PyBatches:
+    """The batches of a `keras.utils.PyDataset`, neighbours joined."""
+
+    def __init__(self, dataset: keras.utils.PyDataset):
+        if dataset.num_batches is None:
+            raise checks.fail("dataset", "of a known length", dataset)
+        self.dataset = dataset
+        self.batches = int(dataset.num_batches)
+        _check_not_empty(self.batches, dataset)
+        self.batch_size = _samples(dataset[0])
+
+    def group(self, index: int, count: int, epoch: int) -> Any:
+        """The `index`-th group of `count` batches, as one batch."""
+        places = range(index * count, min((index + 1) * count, self.batches))
+        return joined([self.dataset[place] for place in places])
+
+    def begin_epoch(self) -> None:
+        """The data set's own."""
+        self.dataset.on_epoch_begin()
+
+    def end_epoch(self) -> None:
+        """The data set's own: many shuffle there."""
+        self.dataset.on_epoch_end()
+
+    def open(self, count: int) -> None:
+        """Nothing: its batches have numbers."""
+
+
+class Stream:
+    """A `tf.data.Dataset`, a torch `DataLoader`, or anything else that is iterated, neighbours joined.
+
+    It can be read in its own order only, once in each epoch. Readers that Keras on TensorFlow starts before an epoch
+    ends, and never uses, must not take anything away: they are given what was given last.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int | None):
+        self.dataset = dataset
+        self.holds_samples = batch_size is not None
+        length = _length(dataset)
+        _check_not_empty(length, dataset)
+        first = next(iter(feeding.one_round("dataset", dataset)))
+        self.batch_size = batch_size if batch_size is not None else _samples(first)
+        self.batches = -(-length // self.batch_size) if self.holds_samples else length
+        self._lock = threading.Lock()
+        self._iterator: Iterator[Any] | None = None
+        self._is_due, self._within = False, False
+        self._count = 1
+        self._last: Any = None
+
+    def begin_epoch(self) -> None:
+        """The next reader that starts goes through the data from the front."""
+        with self._lock:
+            self._is_due, self._within = True, True
+
+    def end_epoch(self) -> None:
+        """What is asked for now is not for training."""
+        self._within = False
+
+    def open(self, count: int) -> None:
+        """A reader starts, in groups of `count` batches."""
+        with self._lock:
+            if self._is_due:
+                self._restart(count)
+
+    def group(self, index: int, count: int, epoch: int) -> Any:
+        """The next group, whatever its `index`, as one batch."""
+        with self._lock:
+            if self._iterator is None or (index == 0 and not self._within):
+                self._restart(count)
+            if self._iterator is None or (self._is_due and self._last is not None):
+                return self._last
+            size = self._count * (self.batch_size if self.holds_samples else 1)
+            parts = list(itertools.islice(self._iterator, size))
+            if parts:
+                self._last = stacked(parts) if self.holds_samples else joined(parts)
+            return self._last
+
+    def _restart(self, count: int) -> None:
+        self._iterator = iter(feeding.one_round("dataset", self.dataset))
+        self._is_due, self._count = False, count
+
+
+def joined(batches: list[Any]) -> Any:
+    """Batches as one."""
+    return _combined(batches, np.concatenate)
+
+
+def stacked(samples: list[Any]) -> Any:
+    """Samples as a batch."""
+    return _combined(samples, np.stack)
+
+
+def _combined(parts: list[Any], combine: Any) -> Any:
+    # A `DataLoader` gives lists of what a data set gives as tuples.
+    as_tuples = [tuple(part) if isinstance(part, (list, tuple)) else part for part in parts]
+    return keras.tree.map_structure(lambda *arrays: combine(list(map(feeding.to_numpy, arrays))), *as_tuples)
+
+
+def _samples(batch: Any) -> int:
+    shapes = [np.shape(feeding.to_numpy(part)) for part in keras.tree.flatten(batch)]
+    if not shapes or not shapes[0]:
+        raise ValueError(
+            "`batch_size` is needed for a data set of single samples. "
+            f"Received: a first batch with parts of shapes {shapes}"
+        )
+    return shapes[0][0]
+
+
+def _length(dataset: Any) -> int:
+    try:
+        length = int(dataset.cardinality()) if hasattr(dataset, "cardinality") else len(dataset)
+    except TypeError:
+        length = -1
+    if length < 0:
+        raise ValueError(
+            "`dataset` must know its length: for a `tf.data.Dataset`, say it with "
+            f"`dataset.apply(tf.data.experimental.assert_cardinality(...))`. Received: dataset={dataset!r}"
+        )
+    return length
+
+
+def _check_not_empty(length: int, dataset: Any) -> None:
+    if not length:
+        raise ValueError(f"`dataset` must not be empty. Received: dataset={dataset!r}, without a batch")
