@@ -53,9 +53,10 @@ class Step(Schedule):
         self.boundaries = None if boundaries is None else checks.increasing("boundaries", boundaries)
         self.every = checks.optional_count("every", every)
         if isinstance(factor, (list, tuple)):
-            if len(factor) != len(self.boundaries or ()) or not factor:
-                raise checks.fail("factor", f"one number for each of boundaries={boundaries!r}", factor)
-            self.factor: float | list[float] = [checks.positive("factor", number) for number in factor]
+            is_fine = factor and len(factor) == len(self.boundaries or ())
+            if not is_fine or not all(checks.is_number(number) and number > 0 for number in factor):
+                raise checks.fail("factor", f"a number above 0 for each of boundaries={boundaries!r}", factor)
+            self.factor: float | list[float] = list(map(float, factor))
         else:
             self.factor = checks.positive_rate("factor", factor)
 

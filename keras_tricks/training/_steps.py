@@ -1,10 +1,12 @@
 """The training step with the augmentation in it, in the form that each backend's `fit` compiles."""
 
 import contextlib
+import importlib
 from typing import Any
 
 import keras
 
+from keras_tricks.training import _pieces
 from keras_tricks.training._guard import StepGuard
 
 Tensor = Any
@@ -13,9 +15,14 @@ Tensor = Any
 class StatefulStep:
     """TensorFlow and torch: the step reads and writes the variables themselves."""
 
+    micro_batch_size: int | None
+
     def train_step(self, data: Any) -> Any:
         """One update from one batch, augmented first."""
-        return super().train_step(self.augment_data(data))  # type: ignore[misc, attr-defined]
+        data = self.augment_data(data)  # type: ignore[attr-defined]
+        step = super().train_step  # type: ignore[misc]
+        size = self.micro_batch_size
+        return step(data) if _fits(data, size) else _in_pieces().train_in_pieces(self, step, data, size)
 
     def weights_kept(self) -> contextlib.AbstractContextManager[None]:
         """Here a loop that ends by an exception cannot lose the variables."""
@@ -28,6 +35,7 @@ class StatelessStep:
     _guard: StepGuard
     optimizer: keras.optimizers.Optimizer
     steps_per_execution: int
+    micro_batch_size: int | None
 
     def train_step(self, state: Any, data: Any) -> Any:
         """One update from one batch, augmented first."""
@@ -36,7 +44,9 @@ class StatelessStep:
         with keras.StatelessScope(state_mapping=list(zip(variables, non_trainable, strict=True))) as scope:
             data = self.augment_data(data)  # type: ignore[attr-defined]
         non_trainable = [scope.get_current_value(variable) for variable in variables]
-        return super().train_step((trainable, non_trainable, optimizer, metrics), data)  # type: ignore[misc]
+        state = (trainable, non_trainable, optimizer, metrics)
+        step, size = super().train_step, self.micro_batch_size  # type: ignore[misc]
+        return step(state, data) if _fits(data, size) else _in_pieces().train_in_pieces(self, step, state, data, size)
 
     def make_train_function(self, force: bool = False) -> None:
         """As Keras', guarded."""
@@ -68,6 +78,16 @@ class StatelessStep:
 
         function = getattr(self, f"{name}_function")
         setattr(self, f"{name}_function", self._guard.wrap(function, holders, self.steps_per_execution))
+
+
+def _fits(data: Any, size: int | None) -> bool:
+    """Whether a batch is known to be no larger than a piece."""
+    count = None if size is None else _pieces.samples(data)
+    return size is None or (count is not None and count <= size)
+
+
+def _in_pieces() -> Any:
+    return importlib.import_module(f"keras_tricks.training._{keras.backend.backend()}_pieces")
 
 
 AugmentedStep: type = StatelessStep if keras.backend.backend() == "jax" else StatefulStep

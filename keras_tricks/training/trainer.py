@@ -33,6 +33,10 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         augment: Augmentations of `keras_tricks.augment`, one or a list, applied in order to each training batch. Each
             draws from the stream of its own seed and position; the first training step is call 0.
         seed: For the augmentations that have none of their own.
+        micro_batch_size: None, or how many samples go through the model at once: a larger batch (after its
+            augmentation) is done in pieces, one after another, and their gradients make one update. It is that of the
+            whole batch, for losses that are means over the batch; BatchNormalization sees the pieces. The memory is
+            that of a piece, the time about the same.
         **kwargs: `name`, `dtype`; by default the model's dtype policy.
 
     Raises:
@@ -53,6 +57,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         model: keras.Model,
         augment: Iterable[keras.layers.Layer] | keras.layers.Layer = (),
         seed: int | None = None,
+        micro_batch_size: int | None = None,
         **kwargs: Any,
     ):
         if not isinstance(model, keras.Model):
@@ -64,6 +69,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         for layer in self.augment:
             if not all(hasattr(layer, hook) for hook in ("augment", "infer", "check_labels")):
                 raise checks.fail("augment", "keras_tricks.augment layers", layer)
+        self.micro_batch_size = checks.optional_count("micro_batch_size", micro_batch_size)
         self._guard = StepGuard()
         self.built = model.built
 

@@ -64,3 +64,15 @@ def test_wants_boundaries_or_a_distance(arguments):
 
 def test_without_a_boundary_it_is_constant():
     np.testing.assert_allclose(to_numpy(Step(0.3, [])(np.arange(5))), 0.3)
+
+
+class TestStepWithFactors(ScheduleContract):
+    schedule = Step
+    arguments = {"initial": 0.8, "boundaries": [3, 4, 9], "factor": [0.5, 1.0, 1.5]}
+    landmarks = {0: 0.8, 2: 0.8, 3: 0.4, 4: 0.4, 8: 0.4, 9: 0.6, 500: 0.6}
+    peak = 0.8
+    bad_arguments = [("factor", [0.5]), ("factor", [0.5, 0.5, 0.0]), ("factor", []), ("boundaries", None)]
+
+
+def test_the_peak_may_come_after_a_boundary():
+    assert Step(0.2, [1, 2], factor=[3.0, 0.5]).peak == pytest.approx(0.6)

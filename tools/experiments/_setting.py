@@ -34,7 +34,7 @@ def load(options: argparse.Namespace) -> tuple[tuple[np.ndarray, np.ndarray], tu
     return train, (data.x_test[: options.test], data.y_test[: options.test])
 
 
-def steps_per_epoch(options: argparse.Namespace, samples: int) -> int:
+def steps_per_epoch(samples: int) -> int:
     """The updates of an epoch."""
     return -(-samples // BATCH_SIZE)
 

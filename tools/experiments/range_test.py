@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--curve", metavar="PATH", help="also write the curve, rates and losses, to this .npz")
     options = parser.parse_args()
     train, test = load(options)
-    shape, total = train[0].shape[1:], options.epochs * steps_per_epoch(options, len(train[0]))
+    shape, total = train[0].shape[1:], options.epochs * steps_per_epoch(len(train[0]))
     model = trainer(options, shape, sgd(0.01))
     found = kt.diagnostics.learning_rate_range(model, train, batch_size=BATCH_SIZE, verbose=0)
     if options.curve:
