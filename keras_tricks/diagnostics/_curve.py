@@ -3,6 +3,9 @@
 import numpy as np
 
 SKIPPED_SHARE = 0.1  # of the first losses, where the smoothed curve is still the noise of single batches
+# Of what the loss has fallen by: as much above the lowest it counts as low, and as much as risen for good.
+LOW_SHARE = 0.2
+RISEN_SHARE = 0.5
 SLIDE_WIDTH = 15
 SLIDE_THRESHOLD = 0.005
 
@@ -45,6 +48,16 @@ def valley(smoothed: np.ndarray) -> int | None:
 def bottom_over_ten(rates: np.ndarray, smoothed: np.ndarray) -> float:
     """A tenth of the rate of the lowest loss."""
     return float(rates[_bottom(smoothed)] / 10)
+
+
+def edge(smoothed: np.ndarray) -> int:
+    """The last place where the loss is still low, before it has risen for good."""
+    bottom = _bottom(smoothed)
+    fallen = float(np.median(smoothed[: max(1, int(SKIPPED_SHARE * len(smoothed)))])) - smoothed[bottom]
+    above = smoothed[bottom:] - smoothed[bottom]
+    risen = np.flatnonzero(above > RISEN_SHARE * fallen)
+    basin = above[: risen[0]] if len(risen) else above
+    return bottom + int(np.flatnonzero(basin <= LOW_SHARE * fallen).max(initial=0))
 
 
 def slide(smoothed: np.ndarray) -> int | None:

@@ -19,7 +19,10 @@ class LearningRateRange:
         valley: The rate half of the way along the longest falling subsequence.
         bottom_over_ten: A tenth of the rate of the lowest loss.
         slide: The rate where, coming from the right, the slope of the curve first stays about the same.
-        suggestion: The peak of a one-cycle run that the test speaks for; None if the curve shows none.
+        half_of_edge: Half of the largest rate at which the smoothed loss is still low: no more than a fifth of its
+            fall above its lowest value.
+        suggestion: The peak of a one-cycle run that the test speaks for, `half_of_edge`: of the five, the one that held
+            up best (evidence/range-test-*.json). None if the curve shows none.
         reason: Why there is no suggestion, or what limits it; None if nothing does.
         ended: "the end of the ladder", "divergence" or "a loss that is not finite".
 
@@ -29,7 +32,7 @@ class LearningRateRange:
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
         model.compile("adam", "mse")
         found = kt.diagnostics.learning_rate_range(model, (x, x[:, :1]), steps=30, verbose=0)
-        assert set(found.suggestions) == {"steepest", "valley", "bottom_over_ten", "slide"}
+        assert set(found.suggestions) == {"steepest", "valley", "bottom_over_ten", "slide", "half_of_edge"}
         assert "learning rate" in str(found)
         ```
     """
@@ -41,14 +44,15 @@ class LearningRateRange:
     valley: float | None
     bottom_over_ten: float | None
     slide: float | None
+    half_of_edge: float | None
     suggestion: float | None
     reason: str | None
     ended: str
 
     @property
     def suggestions(self) -> dict[str, float | None]:
-        """The four readings by name."""
-        names = ("steepest", "valley", "bottom_over_ten", "slide")
+        """The five readings by name."""
+        names = ("steepest", "valley", "bottom_over_ten", "slide", "half_of_edge")
         return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:

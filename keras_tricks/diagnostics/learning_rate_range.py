@@ -58,7 +58,7 @@ def learning_rate_range(
         verbose: 0 for silence, 1 for a progress bar and the verdict; "auto" is 1.
 
     Returns:
-        A frozen `LearningRateRange`: `rates`, `losses`, `smoothed`, four readings of them, and the `suggestion`.
+        A frozen `LearningRateRange`: `rates`, `losses`, `smoothed`, five readings of them, and the `suggestion`.
 
     Raises:
         ValueError: if an argument is out of range, the model is not compiled, there are no data, or the loss of the
@@ -184,13 +184,14 @@ def _read(rates: np.ndarray, losses: np.ndarray, smoothing: float, divergence: f
     }
     readings = {name: None if place is None else float(rates[place]) for name, place in places.items()}
     readings["bottom_over_ten"] = _curve.bottom_over_ten(rates, smoothed)
-    suggestion, reason = readings["valley"], None
+    edge = _curve.edge(smoothed)
+    readings["half_of_edge"] = float(rates[edge] / 2)
+    suggestion: float | None = readings["half_of_edge"]
+    reason = None
     if not _curve.has_fallen(losses, smoothed, smoothing):
         suggestion, reason = None, "the loss never fell by more than its noise"
-    elif suggestion is None:
-        reason = "the loss fell too briefly to read a rate off it"
-    elif np.argmin(smoothed) == len(smoothed) - 1:
-        reason = f"the loss still fell at {rates[-1]:.1e}: a larger `high` may show a larger rate"
+    elif edge == len(smoothed) - 1:
+        reason = f"the loss was still low at {rates[-1]:.1e}: a larger `high` may show a larger rate"
     for array in (rates, losses, smoothed):
         array.setflags(write=False)
     return LearningRateRange(rates, losses, smoothed, **readings, suggestion=suggestion, reason=reason, ended=ended)

@@ -63,3 +63,12 @@ def test_a_fall_is_told_from_chance():
         losses = depth * s_curve() + 0.2 * generator.normal(size=101)
         assert _curve.has_fallen(losses, _curve.smooth(losses, 0.9), 0.9)
     assert not _curve.has_fallen(np.ones(20), np.ones(20), 0.9)
+
+
+def test_the_edge_is_the_last_place_before_the_loss_has_risen_for_good():
+    falling, basin = np.concatenate([np.full(9, 3.0), np.linspace(3, 1, 12)]), np.full(10, 1.0)
+    # A fifth of the fall of 2 above the lowest is low, half of it has risen.
+    assert _curve.edge(np.concatenate([falling, basin, [1.3, 1.39, 1.41, 1.9, 2.1, 1.0, 1.0]])) == 32
+    assert _curve.edge(np.concatenate([falling, basin, [1.7, 1.2, 1.7, 5.0]])) == 32
+    assert _curve.edge(np.concatenate([falling, basin])) == 30
+    assert _curve.edge(np.linspace(0, 1, 50)) == 0

@@ -51,9 +51,11 @@ def trainer(options: argparse.Namespace, shape: tuple[int, ...], optimizer: kera
     return made
 
 
-def sgd(rate: object, momentum: object = 0.9) -> kt.optimizers.SGD:
-    """What all experiments train with."""
-    return kt.optimizers.SGD(rate, momentum=momentum, nesterov=True, weight_decay=5e-4)
+def optimizer(name: str, rate: object, momentum: object = 0.9) -> kt.optimizers.Optimizer:
+    """SGD or AdamW, with the decay that is usual for it."""
+    if name == "sgd":
+        return kt.optimizers.SGD(rate, momentum=momentum, nesterov=True, weight_decay=5e-4)
+    return kt.optimizers.AdamW(rate, beta_1=momentum, weight_decay=0.01)
 
 
 def _mlp(x: keras.KerasTensor) -> keras.KerasTensor:

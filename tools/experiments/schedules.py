@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from _setting import BATCH_SIZE, arguments, load, sgd, steps_per_epoch, trainer
+from _setting import BATCH_SIZE, arguments, load, optimizer, steps_per_epoch, trainer
 
 from keras_tricks.schedules import Cosine, CosineRestarts, Cyclical, OneCycle, Step
 
@@ -44,7 +44,7 @@ def main() -> None:
     for name, make in SCHEDULES.items():
         for peak in options.peaks:
             started = time.perf_counter()
-            model = trainer(options, train[0].shape[1:], sgd(*make(peak, total)))
+            model = trainer(options, train[0].shape[1:], optimizer("sgd", *make(peak, total)))
             model.fit(*train, batch_size=BATCH_SIZE, epochs=options.epochs, verbose=0)
             found = model.evaluate(*test, batch_size=256, verbose=0, return_dict=True)
             report[f"accuracy_{name}_{peak:g}"], report[f"loss_{name}_{peak:g}"] = found["accuracy"], found["loss"]
