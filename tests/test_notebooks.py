@@ -9,7 +9,11 @@ import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
-PRINTED = {"01_quickstart": "loaded with Keras alone", "02_see_the_augmentations": "public names, all of them drawn"}
+PRINTED = {
+    "01_quickstart": "loaded with Keras alone",
+    "02_see_the_augmentations": "public names, all of them drawn",
+    "03_learning_rates": "curves drawn",
+}
 assert [path.stem for path in NOTEBOOKS] == list(PRINTED)
 
 

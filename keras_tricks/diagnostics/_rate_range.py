@@ -83,13 +83,14 @@ class LearningRateRange:
         axes.semilogx(self.rates, self.losses, ".", color="0.75", markersize=4, label="loss of a batch")
         axes.semilogx(self.rates, self.smoothed, color="C0", label="smoothed")
         for index, (name, rate) in enumerate(self.suggestions.items()):
-            if rate is not None:
+            if rate not in (None, self.suggestion):
                 label = f"{name.replace('_', ' ')}: {rate:.2g}"
                 axes.axvline(rate, color=f"C{index + 1}", linestyle=":", label=label)
         if self.suggestion is not None:
             axes.axvline(self.suggestion, color="black", linewidth=1.5, label=f"suggestion: {self.suggestion:.2g}")
-        start, lowest = float(np.median(self.smoothed[:10])), float(np.nanmin(self.smoothed))
-        axes.set_ylim(lowest - 0.1 * (start - lowest) - 1e-6, start + 1.0 * (start - lowest) + 1e-6)
+        start, lowest = float(np.median(self.smoothed[:10])), float(self.losses.min())
+        room = abs(start - lowest) + 1e-6
+        axes.set_ylim(lowest - 0.1 * room, start + 0.7 * room)
         axes.set(xlabel="learning rate", ylabel="loss", title="Learning-rate range test")
         axes.legend(fontsize="small")
         if path is not None:
