@@ -21,8 +21,9 @@ class LearningRateRange:
         slide: The rate where, coming from the right, the slope of the curve first stays about the same.
         half_of_edge: Half of the largest rate at which the smoothed loss is still low: no more than a fifth of its
             fall above its lowest value.
-        suggestion: The peak of a one-cycle run that the test speaks for, `half_of_edge`: of the five, the one that held
-            up best (evidence/range-test-*.json). None if the curve shows none.
+        suggestion: The peak of a one-cycle run that the test speaks for: of the five, the one that held up best
+            (evidence/range-test-*.json): `half_of_edge` for SGD, `steepest` for optimizers that divide by the size of
+            the gradient, as Adam does. None if the curve shows none.
         reason: Why there is no suggestion, or what limits it; None if nothing does.
         ended: "the end of the ladder", "divergence" or "a loss that is not finite".
 

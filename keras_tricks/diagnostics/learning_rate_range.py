@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_tricks._core import checks
+from keras_tricks._core.rates import innermost
 from keras_tricks.diagnostics import _curve
 from keras_tricks.diagnostics._as_found import as_found, random_numbers_kept
 from keras_tricks.diagnostics._batches import Batch, batches
@@ -95,7 +96,7 @@ def learning_rate_range(
             model(first[0])
         stream = itertools.chain([first], stream)
         seen = _climb(model, stream, rates, validation_data, smoothing, divergence, verbose)
-    result = _read(rates[: len(seen)], np.array(seen), smoothing, divergence)
+    result = _read(rates[: len(seen)], np.array(seen), smoothing, divergence, _best_reading(model.optimizer))
     if verbose:
         print(f"\n{result}" if len(seen) < steps else result)
     return result
@@ -169,7 +170,16 @@ def _has_diverged(losses: list[float], smoothing: float, divergence: float) -> b
     return bool(smoothed[-1] > divergence * abs(smoothed.min()) and smoothed[-1] > smoothed[0])
 
 
-def _read(rates: np.ndarray, losses: np.ndarray, smoothing: float, divergence: float) -> LearningRateRange:
+def _best_reading(optimizer: keras.optimizers.Optimizer) -> str:
+    """The reading that held up best for this kind of optimizer.
+
+    Where steps grow with the gradient, the loss rises soon after the best rate; where they are divided by its size, as
+    Adam's, a small network with BatchNormalization bears rates that no other would.
+    """
+    return "half_of_edge" if hasattr(innermost(optimizer), "nesterov") else "steepest"
+
+
+def _read(rates: np.ndarray, losses: np.ndarray, smoothing: float, divergence: float, best: str) -> LearningRateRange:
     if not np.isfinite(losses[-1]):
         ended, rates, losses = "a loss that is not finite", rates[:-1], losses[:-1]
     elif _has_diverged(losses.tolist(), smoothing, divergence):
@@ -186,11 +196,12 @@ def _read(rates: np.ndarray, losses: np.ndarray, smoothing: float, divergence: f
     readings["bottom_over_ten"] = _curve.bottom_over_ten(rates, smoothed)
     edge = _curve.edge(smoothed)
     readings["half_of_edge"] = float(rates[edge] / 2)
-    suggestion: float | None = readings["half_of_edge"]
-    reason = None
+    suggestion, reason = readings[best], None
     if not _curve.has_fallen(losses, smoothed, smoothing):
         suggestion, reason = None, "the loss never fell by more than its noise"
-    elif edge == len(smoothed) - 1:
+    elif suggestion is None:
+        reason = "the loss fell too briefly to read a rate off it"
+    elif edge == len(smoothed) - 1 and best == "half_of_edge":
         reason = f"the loss was still low at {rates[-1]:.1e}: a larger `high` may show a larger rate"
     for array in (rates, losses, smoothed):
         array.setflags(write=False)

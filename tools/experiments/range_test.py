@@ -30,6 +30,8 @@ def main() -> None:
     if options.curve:
         np.savez(options.curve, rates=found.rates, losses=found.losses)
     report = {name: rate for name, rate in found.suggestions.items() if rate is not None}
+    if found.suggestion is not None:
+        report["suggestion"] = found.suggestion
     for place in range(options.rates):
         peak = LOWEST[options.optimizer] * FACTOR**place
         started = time.perf_counter()
