@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -56,7 +57,7 @@ class Step(Schedule):
             is_fine = factor and len(factor) == len(self.boundaries or ())
             if not is_fine or not all(checks.is_number(number) and number > 0 for number in factor):
                 raise checks.fail("factor", f"a number above 0 for each of boundaries={boundaries!r}", factor)
-            self.factor: float | list[float] = list(map(float, factor))
+            self.factor: Any = list(map(float, factor))
         else:
             self.factor = checks.positive_rate("factor", factor)
 

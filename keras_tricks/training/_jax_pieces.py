@@ -5,8 +5,12 @@ from typing import Any
 
 import jax
 import keras
+from keras import ops
 
 from keras_tricks.training import _pieces
+
+# Of no type: mypy 2.4 breaks down over this one.
+scan: Any = jax.lax.scan
 
 
 def train_in_pieces(
@@ -21,6 +25,9 @@ def train_in_pieces(
             logs, state = step(state, part)
         return logs, state, keeper.gradients
 
+    def stacked(whole: Any) -> Any:
+        return None if whole is None else ops.reshape(whole[: full * size], (full, size, *whole.shape[1:]))
+
     def in_the_loop(carried: tuple[Any, Any], part: Any) -> tuple[tuple[Any, Any], Any]:
         state, total = carried
         logs, state, gradients = train_on(state, part)
@@ -28,10 +35,11 @@ def train_in_pieces(
 
     total, logs = None, None
     if full:
-        pieces = jax.tree.map(lambda whole: whole[: full * size].reshape(full, size, *whole.shape[1:]), data)
-        zeros = [jax.numpy.zeros_like(weight) for weight in state[0]]
-        (state, total), all_logs = jax.lax.scan(in_the_loop, (state, zeros), pieces)
-        logs = jax.tree.map(lambda values: values[-1], all_logs)
+        pieces = keras.tree.map_structure(stacked, data)
+        zeros = [ops.zeros_like(weight) for weight in state[0]]
+        carried, all_logs = scan(in_the_loop, (state, zeros), pieces)
+        state, total = carried
+        logs = {name: values[-1] for name, values in all_logs.items()}
     if count > full * size:
         logs, state, gradients = train_on(state, _pieces.piece(data, full * size, None))
         total = _pieces.added(total, gradients, (count - full * size) / count)

@@ -56,8 +56,8 @@ def samples(data: Any) -> Any:
     return next(part for part in keras.tree.flatten(data) if part is not None).shape[0]
 
 
-def piece(data: Any, start: int, end: int) -> Any:
-    """The samples from `start` to `end` of a batch."""
+def piece(data: Any, start: int, end: int | None) -> Any:
+    """The samples from `start` to `end` of a batch, None for the rest of it."""
     return keras.tree.map_structure(lambda part: None if part is None else part[start:end], data)
 
 
