@@ -17,8 +17,10 @@ def is_of_arrays(data: Any) -> bool:
 
 def arrays(argument: str, data: Any) -> tuple[Any, ...]:
     """`data` as a tuple of NumPy arrays (or nests of them) with equally many samples; refused under that name."""
-    parts = data if isinstance(data, tuple) else (data,)
-    found: tuple[Any, ...] = tuple(keras.tree.map_structure(to_numpy, part) for part in parts if part is not None)
+    parts = list(data) if isinstance(data, tuple) else [data]
+    while parts and parts[-1] is None:
+        parts.pop()
+    found: tuple[Any, ...] = tuple(keras.tree.map_structure(to_numpy, part) for part in parts)
     shapes = [np.shape(array) for array in keras.tree.flatten(found)]
     if not all(shapes):
         raise checks.fail(argument, "arrays of samples, or a data set of batches", data)

@@ -120,7 +120,7 @@ class Stream:
     def group(self, index: int, count: int, epoch: int) -> Any:
         """The next group, whatever its `index`, as one batch."""
         with self._lock:
-            if self._iterator is None or (index == 0 and not self._within):
+            if self._iterator is None or (index == 0 and self._is_asked_by_hand()):
                 self._restart(count)
             if self._iterator is None or (self._is_due and self._last is not None):
                 return self._last
@@ -129,6 +129,10 @@ class Stream:
             if parts:
                 self._last = stacked(parts) if self.holds_samples else joined(parts)
             return self._last
+
+    def _is_asked_by_hand(self) -> bool:
+        # Readers left over from an epoch are threads of TensorFlow's.
+        return not self._within and threading.current_thread() is threading.main_thread()
 
     def _restart(self, count: int) -> None:
         self._iterator = iter(feeding.one_round("dataset", self.dataset))

@@ -1,6 +1,7 @@
 """Leaving a model as it was found, whatever happens in between."""
 
 import contextlib
+import gc
 import random
 import sys
 from collections.abc import Iterator
@@ -14,17 +15,30 @@ KEPT = ("train_function", "test_function", "steps_per_execution", "stop_training
 
 @contextlib.contextmanager
 def random_numbers_kept() -> Iterator[None]:
-    """Afterwards, the generators of Python, NumPy and torch go on from where they were."""
+    """Afterwards, the generators of Python, NumPy, torch and Keras go on from where they were."""
     python_state, numpy_state, torch = random.getstate(), np.random.get_state(), sys.modules.get("torch")
     torch_state = torch and (torch.get_rng_state(), torch.cuda.get_rng_state_all())
+    unseeded = _generator_of_unseeded_draws()
+    state = _to_host(unseeded.state)
     try:
         yield
     finally:
+        unseeded.state.assign(state)
         random.setstate(python_state)
         np.random.set_state(numpy_state)
         if torch and torch_state:
             torch.set_rng_state(torch_state[0])
             torch.cuda.set_rng_state_all(torch_state[1])
+
+
+def _generator_of_unseeded_draws() -> keras.random.SeedGenerator:
+    """The one that `keras.random` draws from where no seed is given: Keras does not hand it out."""
+    with keras.StatelessScope() as scope:
+        keras.random.uniform(())  # says which variable it would have moved on
+    moved = set(scope.state_mapping)
+    # Not `isinstance`: it would wake up what is there lazily.
+    generators = (found for found in gc.get_objects() if type(found) is keras.random.SeedGenerator)
+    return next(found for found in generators if id(found.state) in moved)
 
 
 @contextlib.contextmanager

@@ -35,8 +35,8 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         seed: For the augmentations that have none of their own.
         micro_batch_size: None, or how many samples go through the model at once: a larger batch (after its
             augmentation) is done in pieces, one after another, and their gradients make one update. It is that of the
-            whole batch, for losses that are means over the batch; BatchNormalization sees the pieces. The memory is
-            that of a piece, the time about the same.
+            whole batch, for losses that are means over the batch; BatchNormalization and dropout see the pieces. It
+            takes the memory of a piece, beside the batch itself, and the time of as many small steps.
         **kwargs: `name`, `dtype`; by default the model's dtype policy.
 
     Raises:

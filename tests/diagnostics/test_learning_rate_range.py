@@ -381,3 +381,22 @@ def test_says_what_it_does_unless_told_not_to(capsys):
     assert "learning rate" in capsys.readouterr().out
     find(small_model(), verbose=0)
     assert capsys.readouterr().out == ""
+
+
+def test_draws_without_a_seed_go_on_as_if_there_had_been_no_test():
+    class Noisy(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return numbers([keras.random.normal((16, 6))])[0], Y[:16]
+
+    def drawn(test):
+        model = small_model()
+        keras.utils.set_random_seed(5)
+        first = numbers([keras.random.normal((4,))])[0]
+        if test:
+            find(model, Noisy())
+        return first, numbers([keras.random.normal((4,))])[0]
+
+    np.testing.assert_array_equal(drawn(True), drawn(False))
