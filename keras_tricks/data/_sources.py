@@ -157,7 +157,7 @@ def _combined(parts: list[Any], combine: Any) -> Any:
 
 def _samples(batch: Any) -> int:
     shapes = [np.shape(feeding.to_numpy(part)) for part in keras.tree.flatten(batch)]
-    if not shapes or not shapes[0]:
+    if not shapes or not all(shapes) or len({shape[0] for shape in shapes}) > 1:
         raise ValueError(
             "`batch_size` is needed for a data set of single samples. "
             f"Received: a first batch with parts of shapes {shapes}"

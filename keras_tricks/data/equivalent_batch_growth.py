@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from typing import Any
 
-from keras_tricks._core import checks
+from keras_tricks._core import checks, feeding
 from keras_tricks.data.growing_batch import GrowingBatch, growth
 
 
@@ -17,6 +17,7 @@ class BatchGrowth:
         boundaries: Epochs from which on batches are larger.
         factor: How many times larger.
         maximum: The largest batch in samples, None for no limit.
+        steps_per_epoch: Steps of an epoch with small batches.
         batch_size: Samples of a small batch.
         batch_sizes: Samples of a batch before the first boundary, and from each boundary of the schedule on.
 
@@ -36,6 +37,7 @@ class BatchGrowth:
     boundaries: tuple[int, ...]
     factor: float
     maximum: int | None
+    steps_per_epoch: int
     batch_size: int
     batch_sizes: tuple[int, ...]
 
@@ -44,14 +46,16 @@ class BatchGrowth:
 
         Args:
             dataset: As `GrowingBatch`'s.
-            **kwargs: `shuffle`, `seed`, `initial_epoch`, as `GrowingBatch`'s.
+            **kwargs: `shuffle`, `seed`, `initial_epoch`, as `GrowingBatch`'s; `batch_size` for a data set of single
+                samples.
 
         Raises:
-            ValueError: if the batches of a data set are not of the size that was planned with.
+            ValueError: if the batches of a data set, or their number, are not what was planned with.
         """
+        if feeding.is_of_arrays(dataset):
+            kwargs.setdefault("batch_size", self.batch_size)
         growing = GrowingBatch(
             dataset,
-            batch_size=self.batch_size if isinstance(dataset, (tuple, dict)) or hasattr(dataset, "shape") else None,
             boundaries=self.boundaries,
             factor=self.factor,
             maximum=self.maximum,
@@ -59,6 +63,8 @@ class BatchGrowth:
         )
         if growing.batch_size != self.batch_size:
             raise checks.fail("dataset", f"in batches of batch_size={self.batch_size}", growing.batch_size)
+        if growing.batches_at(0) != self.steps_per_epoch:
+            raise checks.fail("dataset", f"of steps_per_epoch={self.steps_per_epoch} batches", growing.batches_at(0))
         return growing
 
 
@@ -113,7 +119,13 @@ def equivalent_batch_growth(
         factor=[after / before for before, after in itertools.pairwise(rates)],
     )
     return BatchGrowth(
-        schedule, tuple(falls), factor, maximum, batch_size, tuple(count * batch_size for count in joined)
+        schedule,
+        tuple(falls),
+        factor,
+        maximum,
+        steps_per_epoch,
+        batch_size,
+        tuple(count * batch_size for count in joined),
     )
 
 

@@ -23,9 +23,9 @@ class GrowingBatch(keras.utils.PyDataset):
     Arrays are shuffled anew in each epoch. Of a data set the neighbouring batches are joined, in its order: a
     `tf.data.Dataset` or `DataLoader` shuffles itself, and is gone through from the front in each epoch.
 
-    The epoch is counted by passes: a `fit` begins at `initial_epoch`. Where that is not so, pass
-    `callbacks=[growing.callback()]`: with `keras.callbacks.BackupAndRestore`, and under a TensorFlow strategy of few
-    batches, where Keras' look at the first ones may be all of them. `steps_per_epoch` is not for it.
+    The epoch is counted by passes: a `fit` begins at `initial_epoch`. Where that is not known before, as with
+    `keras.callbacks.BackupAndRestore`, or where the same object is evaluated during its own `fit`, pass
+    `callbacks=[growing.callback()]`. `steps_per_epoch` is not for it, nor are a PyDataset's `workers` used.
 
     Where the activations of a batch do not fit into memory, `keras_tricks.Trainer(model, micro_batch_size=...)` does
     the same update in pieces.
@@ -94,8 +94,9 @@ class GrowingBatch(keras.utils.PyDataset):
         if maximum is not None and maximum < self.batch_size:
             raise checks.fail("maximum", f"at least the small batch of {self.batch_size}", maximum)
         self.epoch = self.initial_epoch
-        self._is_told = self._is_within = self._is_finished = self._is_new_loop = False
-        self._furthest = -1
+        self._told: int | None = None
+        # How often an epoch was said to have ended since its last batch; None before that.
+        self._ends: int | None = None
 
     def batch_size_at(self, epoch: int) -> int:
         """Samples of a batch in `epoch`; the last one of an epoch may have fewer."""
@@ -112,10 +113,8 @@ class GrowingBatch(keras.utils.PyDataset):
     @property
     def num_batches(self) -> Any:
         """The batches of the epoch that it is whenever this number is looked at."""
-        if not self._is_within:
-            self._is_new_loop = True
         self._source.open(self._joined_at(self.epoch))
-        return LiveCount(self.__len__)
+        return LiveCount(self.__len__, self._see_the_end)
 
     def __len__(self) -> int:
         return self.batches_at(self.epoch)
@@ -123,33 +122,34 @@ class GrowingBatch(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Any:
         if not 0 <= index < self.batches_at(0):
             raise IndexError(f"batch {index} of {len(self)}")
-        self._furthest = max(self._furthest, index)
         # A reader left over from an epoch of smaller batches may ask for one that is no more.
         return self._source.group(min(index, len(self) - 1), self._joined_at(self.epoch), self.epoch)
 
     def on_epoch_begin(self) -> None:
-        """Called by `fit`."""
-        if self._is_finished and not self._is_told:
-            self.epoch += 1
-        self._is_within, self._is_finished, self._furthest = True, False, -1
+        """Called by `fit`: before each epoch, and before a look at a batch or two that comes before the first."""
+        # A new `fit` says once more that an epoch has ended, before its first one; an epoch that was broken off, or
+        # only looked at, has not come to its end.
+        follows = self._ends == 1
+        if self._told is not None:
+            self.epoch = self._told
+        else:
+            self.epoch = self.epoch + 1 if follows else self.initial_epoch
+        self._told = self._ends = None
         self._source.begin_epoch()
 
     def on_epoch_end(self) -> None:
-        """Called by `fit`: after each epoch, and once before the first, maybe after a look at a batch or two."""
-        # Between the epochs of a loop nobody asks for their number, but on TensorFlow, where a reader that is never
-        # used does so when it comes to it. There, in turn, nobody looks at batches before the first epoch.
-        is_before_first = self._is_new_loop and keras.backend.backend() != "tensorflow"
-        self._is_finished = self._is_within and not is_before_first and self._furthest >= len(self) - 1
-        self._is_new_loop = False
-        if not self._is_finished and not self._is_told:
-            self.epoch = self.initial_epoch
-        self._is_within = False
+        """Called by `fit`: after each epoch, and once before the first."""
+        if self._ends is not None:
+            self._ends += 1
         self._source.end_epoch()
 
-    def tell(self, epoch: int | None) -> None:
-        """It is `epoch`, whatever passes there were; None: passes count again."""
-        self._is_told = epoch is not None
-        self.epoch = self.initial_epoch if epoch is None else epoch
+    def tell(self, epoch: int) -> None:
+        """The epoch that begins now is `epoch`, whatever passes there were."""
+        self._told = epoch
+
+    def _see_the_end(self) -> None:
+        if self._ends is None:
+            self._ends = 0
 
     def _joined_at(self, epoch: int) -> int:
         """How many small batches are one."""
@@ -164,9 +164,6 @@ class _TellEpoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.growing.tell(epoch)
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self.growing.tell(None)
 
 
 def growth(factor: float, stage: int, batch_size: int, maximum: int | None) -> int:

@@ -176,7 +176,9 @@ def _best_reading(optimizer: keras.optimizers.Optimizer) -> str:
     Where steps grow with the gradient, the loss rises soon after the best rate; where they are divided by its size, as
     Adam's, a small network with BatchNormalization bears rates that no other would.
     """
-    return "half_of_edge" if hasattr(innermost(optimizer), "nesterov") else "steepest"
+    # Keras' Muon has Nesterov's momentum too, and makes all steps equally long.
+    follows_gradient = hasattr(innermost(optimizer), "nesterov") and not hasattr(innermost(optimizer), "ns_steps")
+    return "half_of_edge" if follows_gradient else "steepest"
 
 
 def _read(rates: np.ndarray, losses: np.ndarray, smoothing: float, divergence: float, best: str) -> LearningRateRange:

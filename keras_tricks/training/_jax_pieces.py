@@ -20,29 +20,28 @@ def train_in_pieces(
     count = _pieces.samples(data)
     full = count // size
 
-    def train_on(state: Any, part: Any) -> tuple[Any, Any, list[Any]]:
-        with _pieces.gradients_kept(trainer) as keeper:
+    def train_on(state: Any, part: Any, share: float, total: Any) -> tuple[Any, Any, Any]:
+        with _pieces.gradients_kept(trainer, share) as keeper:
             logs, state = step(state, part)
-        return logs, state, keeper.gradients
+        return logs, state, _pieces.added(total, keeper.gradients)
 
     def stacked(whole: Any) -> Any:
         return None if whole is None else ops.reshape(whole[: full * size], (full, size, *whole.shape[1:]))
 
     def in_the_loop(carried: tuple[Any, Any], part: Any) -> tuple[tuple[Any, Any], Any]:
-        state, total = carried
-        logs, state, gradients = train_on(state, part)
-        return (state, _pieces.added(total, gradients, size / count)), logs
+        logs, state, total = train_on(carried[0], part, size / count, carried[1])
+        return (state, total), logs
 
-    total, logs = None, None
+    logs = None
+    total = [ops.zeros_like(weight, _pieces.wide(weight.dtype.name)) for weight in state[0]]
     if full:
         pieces = keras.tree.map_structure(stacked, data)
-        zeros = [ops.zeros_like(weight) for weight in state[0]]
-        carried, all_logs = scan(in_the_loop, (state, zeros), pieces)
-        state, total = carried
+        (state, total), all_logs = scan(in_the_loop, (state, total), pieces)
         logs = {name: values[-1] for name, values in all_logs.items()}
     if count > full * size:
-        logs, state, gradients = train_on(state, _pieces.piece(data, full * size, None))
-        total = _pieces.added(total, gradients, (count - full * size) / count)
+        rest = _pieces.piece(data, full * size, None)
+        logs, state, total = train_on(state, rest, (count - full * size) / count, total)
     trainable, non_trainable, optimizer, metrics = state
+    total = _pieces.in_type_of(trainer.trainable_variables, total)
     trainable, optimizer = trainer.optimizer.stateless_apply(optimizer, total, trainable)
     return logs, (trainable, non_trainable, optimizer, metrics)

@@ -1,7 +1,8 @@
 """A batch in pieces: the gradient of the whole, in the memory that one piece needs.
 
 Each piece goes through the step as Keras has it, losses, metrics, loss scaling and all, but its gradient is kept back.
-A piece's loss is a mean over its samples, so the whole batch's gradient is that of the pieces, weighted by their sizes.
+A piece's loss is a mean over its samples: times the piece's share of the batch, the pieces' gradients sum to the whole
+batch's. The loss is weighted, and not the gradients, so that those of 16 bits overflow no earlier than the whole one.
 """
 
 import contextlib
@@ -15,14 +16,19 @@ Tensor = Any
 
 
 class GradientKeeper:
-    """Stands in for the optimizer of a step: takes the gradients and changes nothing."""
+    """Stands in for the optimizer of a step: takes the gradients of the loss times `share`, and changes nothing."""
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer):
+    def __init__(self, optimizer: keras.optimizers.Optimizer, share: Any):
         self.optimizer = optimizer
+        self.share = share
         self.gradients: list[Tensor] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.optimizer, name)
+
+    def scale_loss(self, loss: Tensor) -> Tensor:
+        """The optimizer's, of the piece's share."""
+        return self.optimizer.scale_loss(loss * ops.cast(self.share, loss.dtype))
 
     def apply(self, grads: Sequence[Tensor], trainable_variables: Any = None) -> None:
         """Keeps `grads`."""
@@ -39,10 +45,10 @@ class GradientKeeper:
 
 
 @contextlib.contextmanager
-def gradients_kept(trainer: keras.Model) -> Iterator[GradientKeeper]:
-    """Within it a step of `trainer` computes gradients, and makes no update."""
+def gradients_kept(trainer: keras.Model, share: Any) -> Iterator[GradientKeeper]:
+    """Within it a step of `trainer` on a `share` of the batch computes gradients, and makes no update."""
     optimizer = trainer.optimizer
-    keeper = GradientKeeper(optimizer)
+    keeper = GradientKeeper(optimizer, share)
     # Past Keras' tracking of attributes: nothing of the model changes.
     trainer.__dict__["optimizer"] = keeper
     try:
@@ -61,11 +67,26 @@ def piece(data: Any, start: int, end: int | None) -> Any:
     return keras.tree.map_structure(lambda part: None if part is None else part[start:end], data)
 
 
-def added(total: Sequence[Tensor] | None, gradients: Sequence[Tensor], share: Any) -> list[Tensor]:
-    """`total + share * gradients`, in the gradients' dtype; None stays."""
+def added(total: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """The sum, in 32 bits at least; None is nothing."""
+    return [_sum(before, gradient) for before, gradient in zip(total, gradients, strict=True)]
+
+
+def in_type_of(weights: Sequence[keras.Variable], total: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """The gradients that were summed, in the dtype of their weights."""
     return [
-        None
-        if gradient is None
-        else gradient * ops.cast(share, gradient.dtype) + (0 if total is None else total[place])
-        for place, gradient in enumerate(gradients)
+        gradient if gradient is None else ops.cast(gradient, weight.dtype)
+        for weight, gradient in zip(weights, total, strict=True)
     ]
+
+
+def wide(dtype: str) -> str:
+    """The dtype to sum `dtype` in."""
+    return "float32" if "16" in dtype else dtype
+
+
+def _sum(before: Tensor | None, gradient: Tensor | None) -> Tensor | None:
+    if gradient is None:
+        return before
+    gradient = ops.cast(gradient, wide(keras.backend.standardize_dtype(gradient.dtype)))
+    return gradient if before is None else before + gradient

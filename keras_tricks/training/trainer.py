@@ -35,8 +35,9 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         seed: For the augmentations that have none of their own.
         micro_batch_size: None, or how many samples go through the model at once: a larger batch (after its
             augmentation) is done in pieces, one after another, and their gradients make one update. It is that of the
-            whole batch, for losses that are means over the batch; BatchNormalization and dropout see the pieces. It
-            takes the memory of a piece, beside the batch itself, and the time of as many small steps.
+            whole batch, for losses that are means over the batch (over its unmasked entries they are not);
+            BatchNormalization and dropout see the pieces. It takes the memory of a piece, beside the batch itself, and
+            the time of as many small steps; the gradient of an embedding is a dense one.
         **kwargs: `name`, `dtype`; by default the model's dtype policy.
 
     Raises:
@@ -110,6 +111,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         """As `keras.Model.fit`."""
         if y is not None and hasattr(y, "shape"):
             self._check_labels(y)
+        self._check_losses()
         with self.weights_kept(), averaging.given_back_on_error(self, training=True):
             return super().fit(x, y, *args, **kwargs)
 
@@ -127,6 +129,18 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
     def output_names(self) -> list[str]:
         """The model's, by which losses and metrics of several outputs are named."""
         return self.model.output_names
+
+    def _check_losses(self) -> None:
+        """Refuses losses of which pieces of a batch do not make the whole."""
+        if self.micro_batch_size is None:
+            return
+        for loss in keras.tree.flatten(getattr(self, "loss", None)):
+            reduction = getattr(loss, "reduction", None)
+            if reduction not in (None, "none", "mean", "sum_over_batch_size"):
+                raise ValueError(
+                    "`micro_batch_size` needs losses that are means over the batch (sum_over_batch_size). "
+                    f"Received: reduction={reduction!r} of {loss}"
+                )
 
     def _check_labels(self, labels: Any) -> None:
         """Refuses, before training, labels that the first augmentation that mixes them cannot use."""

@@ -86,6 +86,16 @@ def test_data_sets_of_other_batches_are_refused():
         plan_of()[1].apply(batches)
 
 
+def test_data_sets_of_another_length_are_refused():
+    with pytest.raises(ValueError, match=r"`dataset` must be of steps_per_epoch=12 batches. Received: dataset=5"):
+        plan_of()[1].apply((np.zeros((5 * BATCH, 1)),))
+
+
+def test_single_samples_are_batched_as_planned():
+    samples = [np.zeros(1)] * (STEPS * BATCH)
+    assert plan_of()[1].apply(samples, batch_size=BATCH).batches_at(0) == STEPS
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

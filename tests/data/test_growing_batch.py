@@ -1,6 +1,7 @@
 import importlib
 import itertools
 import operator
+import warnings
 
 import keras
 import numpy as np
@@ -83,8 +84,15 @@ class Sums(keras.Model):
         return x + 0 * self.weight
 
 
+class Squares(keras.metrics.Sum):
+    """The sum of the squares of the samples that an epoch trained on: that of all of them, if each came once."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(keras.ops.square(y_pred))
+
+
 def trained(growing, epochs=4, **arguments):
-    """The samples and the number of them in each batch of each epoch."""
+    """For each epoch its batches, the mean of their sizes, and the loss; each sample comes once in each."""
     model, record = Sums(), Batches()
     model(X[:1])  # `BackupAndRestore` wants it built
 
@@ -94,7 +102,7 @@ def trained(growing, epochs=4, **arguments):
     def size(y_true, y_pred):
         return keras.ops.sum(keras.ops.ones_like(y_pred)) + 0 * y_pred[:, 0]
 
-    model.compile(keras.optimizers.SGD(0.0), total, metrics=[size])
+    model.compile(keras.optimizers.SGD(0.0), total, metrics=[size, Squares(name="squares")])
     callbacks = [record, *arguments.pop("callbacks", [])]
     model.fit(growing, epochs=epochs, verbose=0, callbacks=callbacks, **arguments)
     # Keras logs running means.
@@ -103,6 +111,7 @@ def trained(growing, epochs=4, **arguments):
         counts = np.arange(1, len(logs) + 1)
         means = np.array([entry["size"] for entry in logs])
         found.append((len(counts), means[-1], logs[-1]["loss"]))
+        assert logs[-1]["squares"] == np.square(X).sum()
     return model, found
 
 
@@ -111,11 +120,19 @@ class Recorded(kt.data.GrowingBatch):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.given = {}
+        self.given, self.is_within = {}, False
+
+    def on_epoch_begin(self):
+        super().on_epoch_begin()
+        self.is_within = True
+
+    def on_epoch_end(self):
+        super().on_epoch_end()
+        self.is_within = False
 
     def __getitem__(self, index):
         batch = super().__getitem__(index)
-        if self._is_within:
+        if self.is_within:
             self.given.setdefault(self.epoch, {})[index] = to_numpy(batch[0])[:, 0]
         return batch
 
@@ -147,6 +164,21 @@ class TestEverySource:
     def test_the_next_fit_begins_anew(self, source):
         growing = self.make(source)
         for _ in range(2):
+            assert [count for count, _, _ in trained(growing, epochs=3)[1]] == [10, 5, 3]
+
+    def test_a_fit_that_was_broken_off_leaves_no_trace(self, source):
+        growing = self.make(source)
+
+        class Stop(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                if batch == self.last:
+                    raise KeyboardInterrupt
+
+        for last in (9, 3):
+            stop = Stop()
+            stop.last = last
+            with pytest.raises(KeyboardInterrupt):
+                trained(growing, callbacks=[stop, growing.callback()])
             assert [count for count, _, _ in trained(growing, epochs=3)[1]] == [10, 5, 3]
 
     def test_fit_may_begin_later(self, source):
@@ -227,6 +259,18 @@ def test_a_run_that_was_backed_up_goes_on_where_it_was(tmp_path):
     assert [count for count, _, _ in trained(growing, callbacks=callbacks(growing))[1]] == [3, 3]
 
 
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras does one step at a time on torch")
+@pytest.mark.parametrize("steps", [2, 3, 20])
+def test_several_steps_in_one_call(steps):
+    growing = Recorded((X, X), 5, boundaries=[1, 2], factor=2)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=steps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras' own, where the steps of an epoch are no multiple of it
+        model.fit(growing, epochs=3, verbose=0)
+    assert [len(growing.given[epoch]) for epoch in range(3)] == [10, 5, 3]
+
+
 def test_a_trainer_augments_what_grows():
     images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype("uint8")
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
@@ -281,6 +325,7 @@ def test_growth_has_no_end_but_the_data():
         ({"dataset": [], "batch_size": None}, "`dataset` must not be empty"),
         ({"dataset": iter([X])}, "`dataset` must know its length"),
         ({"dataset": [X[0, 0]], "batch_size": None}, "`batch_size` is needed for a data set of single samples"),
+        ({"dataset": [(X, X[0, 0])], "batch_size": None}, "`batch_size` is needed"),
         ({"dataset": Halves()}, "`batch_size` must be None for a PyDataset"),
     ],
 )
@@ -306,6 +351,7 @@ def test_a_live_count_is_its_number_in_every_sum():
     assert (live < 8, live <= 7, live > 6, live >= 8, live == 7, live != 7) == (True, True, True, False, True, False)
     assert (list(range(live))[-1], float(live), f"{live:3d}", repr(live), bool(live)) == (6, 7.0, "  7", "7", True)
     assert np.float32(2) * live == 14
+    assert (-live, abs(live), round(live), live**2, 2**live) == (-7, 7, 7, 49, 128)
     assert min(2, live) == 2
     box[0] = 1
     assert min(2, live) == 1

@@ -88,6 +88,82 @@ def test_a_weight_without_a_gradient_stays():
     np.testing.assert_array_equal(pieces[0].model.layers[2].spare, [1, 1])
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere every piece has a gradient for a weight, or none has")
+@pytest.mark.parametrize("first", [True, False])
+def test_a_weight_that_only_some_pieces_use_gets_their_gradient(first):
+    class Sometimes(Spare):
+        calls = 0
+
+        def call(self, x):
+            self.calls += 1
+            return x * self.spare[0] if (self.calls % 2 == 1) == first else x
+
+    x, y = np.ones((6, 2), "float32"), np.zeros((6, 1), "float32")
+    layer = Sometimes()
+    layer.build((None, 2))
+    inner = keras.Sequential([keras.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.inner = layer, inner
+
+        def call(self, x):
+            return self.inner(self.layer(x))
+
+    model = Model()
+    trainer = kt.Trainer(model, micro_batch_size=3)
+    trainer.compile(kt.optimizers.SGD(0.1), "mse")
+    model(x)
+    layer.calls = 0
+    trainer.train_on_batch(x, y)
+    # Half of the batch goes through it: loss 1/2 (2 spare)^2, its gradient 4.
+    assert keras.ops.convert_to_numpy(layer.spare)[0] == pytest.approx(1 - 0.1 * 4)
+
+
+def test_in_16_bits_the_pieces_overflow_no_earlier_than_the_batch():
+    def run(size, scale):
+        keras.utils.set_random_seed(1)
+        policy = "mixed_float16"
+        body = [layers.Dense(16, activation="relu", dtype=policy), layers.Dense(1, dtype=policy)]
+        trainer = kt.Trainer(keras.Sequential([keras.Input((4,)), *body]), micro_batch_size=size)
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-3), initial_scale=scale)
+        trainer.compile(optimizer, "mse")
+        x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+        for _ in range(6):
+            trainer.train_on_batch(x, 4 * x[:, :1])
+        return int(optimizer.inner_optimizer.iterations), float(optimizer.dynamic_scale), trainer.get_weights()
+
+    (updates, scale, _), (expected, wanted, _) = run(3, 2.0**15), run(None, 2.0**15)
+    assert updates >= expected > 0
+    assert scale >= wanted
+    (updates, _, weights), (expected, _, whole) = run(3, 64.0), run(None, 64.0)
+    assert updates == expected == 6
+    for weight, other in zip(weights, whole, strict=True):
+        np.testing.assert_allclose(weight, other, rtol=2e-2, atol=1e-3)
+
+
+def test_a_model_that_is_not_built_yet_and_one_without_weights():
+    images, labels = images_and_labels(6)
+    for body in ([layers.Flatten(), layers.Dense(CLASSES)], [layers.Flatten(), layers.Dense(CLASSES, trainable=False)]):
+        trainer = kt.Trainer(keras.Sequential([layers.Rescaling(1 / 255), *body]), micro_batch_size=4)
+        trainer.compile(kt.optimizers.SGD(0.1), kt.losses.Crossentropy(from_logits=True))
+        if body[-1].trainable:
+            trainer.fit(images, labels, verbose=0)
+            assert int(trainer.optimizer.iterations) == 1
+        elif BACKEND != "jax":  # which has nothing to differentiate
+            with pytest.warns(UserWarning, match="trainable weights"):
+                trainer.fit(images, labels, verbose=0)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight"])
+def test_losses_of_which_pieces_do_not_make_the_whole_are_refused(reduction):
+    trainer = make(4)
+    trainer.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction))
+    with pytest.raises(ValueError, match=f"`micro_batch_size` needs losses .* Received: reduction='{reduction}'"):
+        trainer.fit(*images_and_labels(), verbose=0)
+
+
 @pytest.mark.parametrize(
     "optimizer",
     [
