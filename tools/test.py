@@ -146,7 +146,7 @@ def run(
     backends: Sequence[str],
     arguments: Sequence[str] = (),
     command: Sequence[str] = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
-    minutes: float = 75.0,
+    minutes: float = 80.0,
 ) -> Counts:
     """Runs the suites, prints each result, and the whole output of each that failed; returns the sum."""
     total = Counts()
@@ -170,7 +170,7 @@ def run(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("backends", nargs="*", metavar="backend", help=f"any of {', '.join(BACKENDS)} (default: all)")
-    parser.add_argument("--minutes", type=float, default=75.0, help="time limit for everything (default: 75)")
+    parser.add_argument("--minutes", type=float, default=80.0, help="time limit for everything (default: 80)")
     parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[], help="what follows goes to pytest")
     options = parser.parse_args()
     if unknown := set(options.backends) - set(BACKENDS):
