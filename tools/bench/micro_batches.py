@@ -1,14 +1,9 @@
-"""What pieces cost and save: a step of `Trainer` on one large batch, whole and in micro-batches.
+"""What pieces cost: a step of `Trainer` on one large batch, whole and in micro-batches.
 
 KERAS_BACKEND=jax python tools/bench/micro_batches.py [--batch 256] [--sizes 64 16] [--repeats 5] [--json PATH]
-
-Times are medians of interleaved steps; memory is how far a process of its own grew at its peak during the same steps.
 """
 
 import os
-import resource
-import subprocess
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -35,37 +30,16 @@ def step(size: int | None, batch: int):
     return lambda: trainer.train_on_batch(images, labels)
 
 
-def peak() -> int:
-    """The most memory that this process has held, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
 def main() -> None:
-    """Prints both tables."""
+    """Prints the table."""
     parser = arguments(__doc__ or "", repeats=5)
     parser.add_argument("--batch", type=int, default=256, help="samples in the batch (default: %(default)s)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 16], help="of the pieces (default: %(default)s)")
-    parser.add_argument("--memory-of", type=int, help="print only the memory of this size, 0 for the whole batch")
     options = parser.parse_args()
-    if options.memory_of is not None:
-        run = step(options.memory_of or None, options.batch)
-        before = peak()
-        for _ in range(3):
-            run()
-        print(peak() - before)
-        return
     names = {"whole": None} | {f"pieces of {size}": size for size in options.sizes}
-    backend = keras.backend.backend()
     times = medians({name: step(size, options.batch) for name, size in names.items()}, options.repeats, warmup=2)
-    report(f"{backend}: a step on {options.batch} images of {SIDE}x{SIDE}", times, "whole", options.json)
-    grown = {}
-    for name, size in names.items():
-        command = [sys.executable, __file__, "--batch", str(options.batch), "--memory-of", str(size or 0)]
-        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        grown[name] = float(answer.split()[-1])
-    print(f"\n{backend}: memory, MiB")
-    for name, value in grown.items():
-        print(f"{name:14} {value:8.0f}  {value / grown['whole']:5.2f} x")
+    title = f"{keras.backend.backend()}: a step on {options.batch} images of {SIDE}x{SIDE}"
+    report(title, times, "whole", options.json)
 
 
 if __name__ == "__main__":
