@@ -13,13 +13,33 @@ from keras_tricks._core import checks, feeding
 DEFAULT_BATCH_SIZE = 32  # as in `fit`
 
 
-class Arrays:
-    """Arrays, shuffled anew in each epoch.
+class Source:
+    """Base of the sources. What is told of epochs and readers matters to those that keep count.
 
     Attributes:
         batch_size: Samples of a small batch.
         batches: The small batches of an epoch, the last, shorter one among them.
     """
+
+    batch_size: int
+    batches: int
+
+    def group(self, index: int, count: int, epoch: int) -> Any:
+        """The `index`-th group of `count` small batches in `epoch`, as one batch."""
+        raise NotImplementedError(f"{type(self).__name__} must write `group`")
+
+    def begin_epoch(self) -> None:
+        """An epoch begins."""
+
+    def end_epoch(self) -> None:
+        """An epoch has ended."""
+
+    def open(self, count: int) -> None:
+        """A reader starts, in groups of `count` small batches."""
+
+
+class Arrays(Source):
+    """Arrays, shuffled anew in each epoch."""
 
     def __init__(self, data: Any, batch_size: int | None, shuffle: bool, seed: int | None):
         self.arrays = feeding.arrays("dataset", data)
@@ -37,15 +57,6 @@ class Arrays:
         places: Any = slice(index * size, (index + 1) * size)
         return feeding.chosen(self.arrays, self._epoch_order(epoch)[places] if self.shuffle else places)
 
-    def begin_epoch(self) -> None:
-        """Nothing: the order is a function of the epoch."""
-
-    def end_epoch(self) -> None:
-        """Nothing."""
-
-    def open(self, count: int) -> None:
-        """Nothing."""
-
     def _epoch_order(self, epoch: int) -> np.ndarray:
         kept = self._order
         if kept is None or kept[0] != epoch:
@@ -53,7 +64,7 @@ class Arrays:
         return kept[1]
 
 
-class PyBatches:
+class PyBatches(Source):
     """The batches of a `keras.utils.PyDataset`, neighbours joined."""
 
     def __init__(self, dataset: keras.utils.PyDataset):
@@ -77,11 +88,8 @@ class PyBatches:
         """The data set's own: many shuffle there."""
         self.dataset.on_epoch_end()
 
-    def open(self, count: int) -> None:
-        """Nothing: its batches have numbers."""
 
-
-class Stream:
+class Stream(Source):
     """A `tf.data.Dataset`, a torch `DataLoader`, or anything else that is iterated, neighbours joined.
 
     It can be read in its own order only, once in each epoch. Readers that Keras on TensorFlow starts before an epoch
@@ -99,7 +107,7 @@ class Stream:
         self._lock = threading.Lock()
         self._iterator: Iterator[Any] | None = None
         self._is_due, self._within = False, False
-        self._count = 1
+        self._count, self._given = 1, 0
         self._last: Any = None
 
     def begin_epoch(self) -> None:
@@ -127,7 +135,12 @@ class Stream:
             size = self._count * (self.batch_size if self.holds_samples else 1)
             parts = list(itertools.islice(self._iterator, size))
             if parts:
-                self._last = stacked(parts) if self.holds_samples else joined(parts)
+                self._last, self._given = (stacked if self.holds_samples else joined)(parts), self._given + 1
+            elif self._given < -(-self.batches // self._count):
+                raise ValueError(
+                    f"`dataset` must be as long as it says, {self.batches} small batches. It ended in group "
+                    f"{self._given + 1} of {self._count} of them. Received: dataset={self.dataset!r}"
+                )
             return self._last
 
     def _is_asked_by_hand(self) -> bool:
@@ -136,7 +149,7 @@ class Stream:
 
     def _restart(self, count: int) -> None:
         self._iterator = iter(feeding.one_round("dataset", self.dataset))
-        self._is_due, self._count = False, count
+        self._is_due, self._count, self._given = False, count, 0
 
 
 def joined(batches: list[Any]) -> Any:

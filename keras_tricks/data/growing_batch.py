@@ -8,7 +8,7 @@ import keras
 
 from keras_tricks._core import checks, feeding
 from keras_tricks.data._live import LiveCount
-from keras_tricks.data._sources import Arrays, PyBatches, Stream
+from keras_tricks.data._sources import Arrays, PyBatches, Source, Stream
 
 # What `factor ** stage` may be short of a whole number by rounding.
 HAIR = 1e-9
@@ -82,7 +82,7 @@ class GrowingBatch(keras.utils.PyDataset):
         batch_size = checks.optional_count("batch_size", batch_size)
         seed = checks.seed("seed", seed)
         if feeding.is_of_arrays(dataset):
-            self._source: Any = Arrays(dataset, batch_size, shuffle, seed)
+            self._source: Source = Arrays(dataset, batch_size, shuffle, seed)
         elif not isinstance(dataset, keras.utils.PyDataset):
             self._source = Stream(dataset, batch_size)
         elif batch_size is None:

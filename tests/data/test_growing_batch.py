@@ -295,6 +295,16 @@ def test_nobody_is_told_that_the_data_ran_out(recwarn):
     assert not [warning for warning in recwarn if "ran out of data" in str(warning.message)]
 
 
+def test_a_data_set_shorter_than_it_says_is_an_error_and_not_the_last_batch_again():
+    class Boastful(list):
+        def __len__(self):
+            return 10
+
+    growing = kt.data.GrowingBatch(Boastful([(X[:5], X[:5])] * 3), boundaries=[1])
+    with pytest.raises(Exception, match="must be as long as it says, 10 small batches. It ended in group 4 of 1"):
+        trained(growing, epochs=1)
+
+
 @pytest.mark.parametrize(("factor", "expected"), [(5, [1, 5, 25, 125]), (1.5, [1, 1, 2, 3]), (10 / 3, [1, 3, 11, 37])])
 def test_small_batches_are_joined_whole(factor, expected):
     growing = kt.data.GrowingBatch((X, X), 1, boundaries=[2, 3, 9], factor=factor)
