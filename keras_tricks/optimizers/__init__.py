@@ -5,7 +5,21 @@ from keras_tricks.optimizers._number import Number
 from keras_tricks.optimizers._optimizer import Optimizer
 from keras_tricks.optimizers.adamw import AdamW
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
+from keras_tricks.optimizers.lamb import LAMB
+from keras_tricks.optimizers.lars import LARS
+from keras_tricks.optimizers.normalized_decay import normalized_decay
 from keras_tricks.optimizers.sgd import SGD
 from keras_tricks.optimizers.weight_average import WeightAverage
 
-__all__ = ["SGD", "AdamW", "Number", "Optimizer", "OptimizerWrapper", "WeightAverage", "bias_and_norm"]
+__all__ = [
+    "LAMB",
+    "LARS",
+    "SGD",
+    "AdamW",
+    "Number",
+    "Optimizer",
+    "OptimizerWrapper",
+    "WeightAverage",
+    "bias_and_norm",
+    "normalized_decay",
+]

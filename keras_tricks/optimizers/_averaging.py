@@ -25,6 +25,8 @@ class AveragingWrapper(OptimizerWrapper):
         **kwargs: `name`: see `OptimizerWrapper`.
     """
 
+    keeps_weights = True
+
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer | str,

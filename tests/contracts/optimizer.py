@@ -46,9 +46,9 @@ def small_model(optimizer, **compile_arguments) -> keras.Model:
         [
             keras.Input((4,)),
             # No bias: before a BatchNormalization its gradient is rounding noise, which Adam would blow up.
-            keras.layers.Dense(3, use_bias=False),
-            keras.layers.BatchNormalization(),
-            keras.layers.Dense(1),
+            keras.layers.Dense(3, use_bias=False, name="first"),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.Dense(1, name="last"),
         ]
     )
     model.compile(optimizer, "mse", **compile_arguments)
