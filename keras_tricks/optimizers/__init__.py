@@ -4,7 +4,11 @@ from keras_tricks.optimizers._base import OptimizerWrapper
 from keras_tricks.optimizers._number import Number
 from keras_tricks.optimizers._optimizer import Optimizer
 from keras_tricks.optimizers.adamw import AdamW
+from keras_tricks.optimizers.adaptive_clipping import AdaptiveClipping
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
+from keras_tricks.optimizers.global_norm_clipping import GlobalNormClipping
+from keras_tricks.optimizers.gradient_centralization import GradientCentralization
+from keras_tricks.optimizers.gradient_noise import GradientNoise
 from keras_tricks.optimizers.lamb import LAMB
 from keras_tricks.optimizers.lars import LARS
 from keras_tricks.optimizers.normalized_decay import normalized_decay
@@ -16,6 +20,10 @@ __all__ = [
     "LARS",
     "SGD",
     "AdamW",
+    "AdaptiveClipping",
+    "GlobalNormClipping",
+    "GradientCentralization",
+    "GradientNoise",
     "Number",
     "Optimizer",
     "OptimizerWrapper",
