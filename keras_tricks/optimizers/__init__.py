@@ -7,6 +7,7 @@ from keras_tricks.optimizers.accumulate import Accumulate
 from keras_tricks.optimizers.adamw import AdamW
 from keras_tricks.optimizers.adaptive_clipping import AdaptiveClipping
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
+from keras_tricks.optimizers.decoupled_penalty import DecoupledPenalty
 from keras_tricks.optimizers.freeze import Freeze
 from keras_tricks.optimizers.global_norm_clipping import GlobalNormClipping
 from keras_tricks.optimizers.gradient_centralization import GradientCentralization
@@ -28,6 +29,7 @@ __all__ = [
     "Accumulate",
     "AdamW",
     "AdaptiveClipping",
+    "DecoupledPenalty",
     "Freeze",
     "GlobalNormClipping",
     "GradientCentralization",
