@@ -62,7 +62,7 @@ class GradientNoise(OptimizerWrapper):
     def before_update(self, gradients: list[Tensor], variables: list[keras.Variable]) -> list[Tensor]:
         """The gradients with noise."""
         update = ops.convert_to_tensor(self.iterations)
-        state = ops.stack([ops.convert_to_tensor(self.used_seed), ops.cast(update, "int32")])
+        state = (ops.convert_to_tensor(self.used_seed), ops.cast(update, "int32"))
         deviation = ops.sqrt(self.eta / (1.0 + ops.cast(update, "float32")) ** self.gamma)
         # One draw for all: a kernel for each of many small tensors would cost more than the numbers.
         noise = deviation * random.normal(random.key(state, random.words(type(self).__name__)), (self._starts[-1],))
