@@ -4,7 +4,8 @@
     python tools/test.py jax --pytest -k mixup      # one of them; what follows `--pytest` goes to pytest
 
 Keras reads its backend once, when it is imported, so each backend is a process of its own, or several that share its
-files. Tests marked `once` say the same on every backend, and why: of several backends, the last one alone runs them.
+files. A test marked `once`, with the reason why it says the same on every backend, runs on one of several: the last
+one, or, if the mark has a `turn`, as many before it.
 A backend of which a process dies, is stopped by the time limit or finds no test has failed.
 """
 
@@ -29,6 +30,10 @@ PARTS = {"tensorflow": 1, "jax": 1, "torch": 3}
 AT_A_TIME = 2
 ELSEWHERE = 64  # the exit code of a process that had tests to run, and all of them are another's
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 60
+# XLA compiles thousands of small functions here that run once: making them fast takes longer than they do. With
+# `XLA_FLAGS= python tools/test.py` it compiles as it does for users. The names are those that the version in
+# constraints.txt knows.
+XLA_FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
 
 
 @dataclasses.dataclass
@@ -108,6 +113,12 @@ def begin(
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "OMP_NUM_THREADS": threads,
         "TF_NUM_INTRAOP_THREADS": threads,
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", XLA_FLAGS),
+        "JAX_TRACEBACK_IN_LOCATIONS_LIMIT": "0",
+        # Many tests train the same small model: JAX compiles its step in the first of them.
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
     with suite.log.open("wb") as output:
         suite.process = subprocess.Popen(
@@ -142,8 +153,8 @@ def finished(
         while waiting or running:
             while waiting and len(running) < AT_A_TIME:
                 backend, part = waiting.pop(0)
-                options = [*arguments] if backend == backends[-1] else ["--not-once", *arguments]
-                running.append(begin(backend, part, folder, options, neighbours, command))
+                turn = [f"--turn={len(backends) - 1 - backends.index(backend)}", f"--turns={len(backends)}"]
+                running.append(begin(backend, part, folder, [*turn, *arguments], neighbours, command))
             time.sleep(0.1)
             for suite in list(running):
                 alive = suite.process.poll() is None

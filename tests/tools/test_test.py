@@ -141,7 +141,7 @@ def test_stopping_it_stops_the_suites(tmp_path, backend):
 
 @pytest.fixture
 def logged(tmp_path):
-    """A folder of four files with a test each, and one more that is marked `once`; who ran what is in `log`."""
+    """A folder of four files with a test each, and two more that are marked `once`; who ran what is in `log`."""
     (tmp_path / "conftest.py").write_text(
         "import os, pathlib, pytest\n"
         "@pytest.fixture(autouse=True)\n"
@@ -153,6 +153,7 @@ def logged(tmp_path):
         (tmp_path / f"test_{name}.py").write_text(f"def test_{name}(): pass\n")
     with (tmp_path / "test_b.py").open("a") as file:
         file.write("import pytest\n@pytest.mark.once('a reason')\ndef test_marked(): pass\n")
+        file.write("@pytest.mark.once('a reason', turn=1)\ndef test_marked_too(): pass\n")
     return tmp_path
 
 
@@ -160,22 +161,23 @@ def lines_of(folder):
     return sorted((folder / "log").read_text().splitlines())
 
 
-def test_of_several_backends_the_last_runs_what_is_marked_once_and_each_runs_the_rest_once(logged):
+def test_of_several_backends_one_runs_what_is_marked_once_and_each_runs_the_rest_once(logged):
     process = start(logged, "torch jax")
     output, _ = process.communicate()
     unmarked = [f"{backend} test_{name}" for backend in ("jax", "torch") for name in "abcd"]
-    assert lines_of(logged) == sorted([*unmarked, "torch test_marked"])
-    assert output.splitlines()[-1] == "9 passed, 0 failed"
+    assert lines_of(logged) == sorted([*unmarked, "jax test_marked_too", "torch test_marked"])
+    assert output.splitlines()[-1] == "10 passed, 0 failed"
 
 
 def test_one_backend_alone_runs_what_is_marked_once(logged):
     output, _ = start(logged, "jax").communicate()
-    assert lines_of(logged) == sorted(["jax test_marked", *(f"jax test_{name}" for name in "abcd")])
-    assert output.splitlines()[-1] == "5 passed, 0 failed"
+    marked = ["jax test_marked", "jax test_marked_too"]
+    assert lines_of(logged) == sorted([*marked, *(f"jax test_{name}" for name in "abcd")])
+    assert output.splitlines()[-1] == "6 passed, 0 failed"
 
 
 def test_a_backend_and_a_part_with_nothing_left_to_run_do_not_fail(logged):
-    output, _ = start(logged, "jax torch", "-k", "marked").communicate()
+    output, _ = start(logged, "jax torch", "-k", "marked and not too").communicate()
     assert lines_of(logged) == ["torch test_marked"]
     assert "jax: 0 passed, 0 failed, 0 skipped in" in output
     assert output.splitlines()[-1] == "1 passed, 0 failed"
