@@ -53,10 +53,28 @@ def add(variables: Variables, values: Sequence[Tensor], factor: Any = 1.0) -> No
 @_list_wise
 def interpolate(variables: Variables, targets: Sequence[Tensor], share: Any) -> None:
     """`variable += share * (target - variable)`: exact where the two are equal."""
-    for variable, target in zip(variables, tensors(targets), strict=True):
-        value = ops.convert_to_tensor(variable)
-        change = ops.cast(target, value.dtype) - value
-        variable.assign(value + ops.cast(share, value.dtype) * change)
+    for variable, value in zip(variables, _interpolated(tensors(variables), tensors(targets), share), strict=True):
+        variable.assign(value)
+
+
+def _interpolated(values: Sequence[Tensor], targets: Sequence[Tensor], share: Any) -> list[Tensor]:
+    return [
+        value + ops.cast(share, value.dtype) * (ops.cast(target, value.dtype) - value)
+        for value, target in zip(values, targets, strict=True)
+    ]
+
+
+@_list_wise
+def interpolate_if(condition: Tensor, variables: Variables, targets: Sequence[Tensor], share: Any) -> None:
+    """As `interpolate` where the scalar `condition` holds; where it does not, next to nothing is done."""
+    if keras.backend.backend() == "tensorflow":
+        ops.cond(condition, lambda: interpolate(variables, targets, share), lambda: None)
+        return
+    # JAX's branches cannot assign.
+    values, targets = tensors(variables), tensors(targets)
+    moved = ops.cond(condition, lambda: _interpolated(values, targets, share), lambda: values)
+    for variable, value in zip(variables, moved, strict=True):
+        variable.assign(value)
 
 
 @_list_wise

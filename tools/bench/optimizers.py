@@ -25,6 +25,10 @@ CONTENDERS: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
     "SGD, one-cycle": lambda: SGD(ONE_CYCLE, momentum=ONE_CYCLE.momentum()),
     "OptimizerWrapper(AdamW)": lambda: OptimizerWrapper(keras.optimizers.AdamW(1e-3)),
     "WeightAverage(AdamW)": lambda: WeightAverage(keras.optimizers.AdamW(1e-3)),
+    "WeightAverage(AdamW, every=10)": lambda: WeightAverage(keras.optimizers.AdamW(1e-3), every=10),
+    "WeightAverage(AdamW, mean, not begun)": lambda: WeightAverage(
+        keras.optimizers.AdamW(1e-3), kind="mean", every=100, start=10**6
+    ),
     "Keras AdamW(use_ema=True)": lambda: keras.optimizers.AdamW(1e-3, use_ema=True),
 }
 
@@ -46,13 +50,15 @@ def update(optimizer: keras.optimizers.Optimizer, parameters: int) -> Callable[[
 def _jax(optimizer, gradients, variables):
     import jax
 
-    step = jax.jit(optimizer.stateless_apply, donate_argnums=(0, 2))
-    state = [[v.value for v in optimizer.variables], [v.value for v in variables]]
+    def apply(weights, numbers):
+        return optimizer.stateless_apply(numbers, gradients, weights)
+
+    # What goes in and what comes out in the same order, as in Keras' step: JAX pairs buffers by order and shape.
+    step = jax.jit(apply, donate_argnums=(0, 1))
+    state = [[v.value for v in variables], [v.value for v in optimizer.variables]]
 
     def run():
-        weights, state[0] = step(state[0], gradients, state[1])
-        state[1] = jax.block_until_ready(weights)
-        jax.block_until_ready(state[0])
+        state[:] = jax.block_until_ready(step(*state))
 
     return run
 
