@@ -41,7 +41,7 @@ class AveragingWrapper(OptimizerWrapper):
         self.start = checks.count("start", start, minimum=0)
         self._shapes = Unowned([list(shape) for shape in statistics_shapes])
         self._followed = Unowned()
-        self._raw = Unowned()
+        self._raw, self._raw_beside = Unowned(), Unowned()
 
     @property
     def statistics_shapes(self) -> list[list[int]]:
@@ -133,12 +133,14 @@ class AveragingWrapper(OptimizerWrapper):
         """Whether the model holds the average, and its raw weights are kept here."""
         return bool(self._raw.items)
 
-    def swap_in(self) -> None:
-        """Puts the average into the model, and keeps the raw weights."""
+    def swap_in(self, beside: Sequence[keras.Variable] = ()) -> None:
+        """Puts the average into the model, and keeps the raw weights, and those `beside` that have no average."""
         if self.swapped:
             return
         pairs = self.average
+        averaged = {id(variable) for variable, _ in pairs}
         self._raw = Unowned(to_host(variable) for variable, _ in pairs)
+        self._raw_beside = Unowned((variable, to_host(variable)) for variable in beside if id(variable) not in averaged)
         self._raw_updates = _number(self.updates) if self.built else 0
         for variable, average in pairs:
             variable.assign(to_host(average))
@@ -146,9 +148,10 @@ class AveragingWrapper(OptimizerWrapper):
     def give_back(self) -> None:
         """Puts the raw weights back into the model, unless it was trained on since."""
         if self.swapped and self._raw_updates == _number(self.updates):
-            for (variable, _), raw in zip(self.average, self._raw.items, strict=False):
+            averaged = [variable for variable, _ in self.average]
+            for variable, raw in [*zip(averaged, self._raw.items, strict=False), *self._raw_beside.items]:
                 variable.assign(raw)
-        self._raw = Unowned()
+        self._raw, self._raw_beside = Unowned(), Unowned()
 
     def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         """Gives the raw weights back when `fit` ends, before any callback's `on_train_end`."""
