@@ -1,5 +1,6 @@
 """A pass through a model in training mode on JAX: compiled, as a function of the variables' values."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -25,3 +26,8 @@ def forward(model: keras.Model, measured: Callable[[Any], Any]) -> Callable[[Any
         return found, [state[0], non_trainable]
 
     return run
+
+
+def random_numbers_kept() -> contextlib.AbstractContextManager[None]:
+    """Here a model draws from seeds of its own."""
+    return contextlib.nullcontext()

@@ -48,8 +48,8 @@ class Estimator:
         self.model = model
         self.layers = layers(model)
         self._found: Found = {}
-        backend = importlib.import_module(f"keras_tricks._core._{keras.backend.backend()}_forward")
-        self._forward: Callable[[Any, Any], tuple[Found, Any]] = backend.forward(model, self._measured)
+        self._backend = importlib.import_module(f"keras_tricks._core._{keras.backend.backend()}_forward")
+        self._forward: Callable[[Any, Any], tuple[Found, Any]] = self._backend.forward(model, self._measured)
 
     def fits(self, model: keras.Model) -> bool:
         """Whether it is made for `model`, of which layers may have been frozen since."""
@@ -59,7 +59,7 @@ class Estimator:
         """Pairs of a statistic and its new value."""
         totals = [_Total() for _ in self.layers]
         state, is_empty = None, True
-        with _as_found(self.model), contextlib.ExitStack() as stack:
+        with _as_found(self.model), self._backend.random_numbers_kept(), contextlib.ExitStack() as stack:
             for index, layer in enumerate(self.layers):
                 stack.enter_context(self._measuring(str(index), layer))
             for batch in batches:
