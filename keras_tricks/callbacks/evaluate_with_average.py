@@ -182,7 +182,7 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
     def _say_if_not_first(self) -> None:
         # Keras tells a callback nothing of the others. The list of this `fit` is the one with the model's history.
         lists = [found for found in gc.get_referrers(self) if type(found) is list]
-        history = self.model.history
+        history = getattr(self.model, "history", None)
         running = next((found for found in lists if any(callback is history for callback in found)), [self])
         before = [type(callback).__name__ for callback in running[: running.index(self)]]
         if before:

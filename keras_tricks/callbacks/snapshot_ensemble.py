@@ -133,7 +133,8 @@ class SnapshotEnsemble(Configured, keras.callbacks.Callback):
 
     def restore(self, index: int = -1) -> None:
         """Puts a snapshot into the model."""
-        self.model.set_weights(self._last(None)[index])
+        weights = self._last(None)[index]
+        self.model.set_weights(weights)
 
     def _last(self, last: int | None) -> list[list[np.ndarray]]:
         last = checks.optional_count("last", last)
