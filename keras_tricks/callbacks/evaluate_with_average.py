@@ -152,14 +152,16 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
             return False
         if keeper.statistics_shapes:
             keeper.follow(statistics)
-        has_begun = any(variable is not average for variable, average in keeper.average)
+        averages = {id(variable): average for variable, average in keeper.average}
+        has_begun = any(id(average) != variable for variable, average in averages.items())
         measured = batch_statistics.variables(model) if self._refresher is not None and has_begun else []
-        left = {id(variable) for variable in statistics} - {id(variable) for variable in measured}
-        if has_begun and left and not keeper.statistics_shapes:
+        known = {id(variable) for variable in measured}
+        left = [v for v in statistics if averages.get(id(v), v) is v and id(v) not in known]
+        if has_begun and left:
             warnings.warn(
                 f"The weights were averaged and the {len(left)} statistics of BatchNorm (or other weights that no "
                 "gradient trains) were not: the average is evaluated with the raw ones. Give `fit` the callback "
-                "EvaluateWithAverage, and they are averaged too.",
+                "EvaluateWithAverage from the first update that is taken on, or the callback `refresh_batch_norm`.",
                 stacklevel=3,
             )
         keeper.swap_in(beside=measured)

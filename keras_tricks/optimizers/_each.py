@@ -68,7 +68,10 @@ def _interpolated(values: Sequence[Tensor], targets: Sequence[Tensor], share: An
 def interpolate_if(condition: Tensor, variables: Variables, targets: Sequence[Tensor], share: Any) -> None:
     """As `interpolate` where the scalar `condition` holds; where it does not, next to nothing is done."""
     if keras.backend.backend() == "tensorflow":
-        ops.cond(condition, lambda: interpolate(variables, targets, share), lambda: None)
+        if importlib.import_module("keras_tricks.optimizers._tensorflow").replicas() == 1:
+            ops.cond(condition, lambda: interpolate(variables, targets, share), lambda: None)
+        else:  # there no branch may assign
+            interpolate(variables, targets, ops.where(condition, share, ops.zeros_like(share)))
         return
     # JAX's branches cannot assign.
     values, targets = tensors(variables), tensors(targets)

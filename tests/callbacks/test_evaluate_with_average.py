@@ -227,6 +227,12 @@ class TestEvaluateWithAverage(CallbackContract):
         with pytest.warns(UserWarning, match="2 statistics of BatchNorm"):
             model.evaluate(X, Y, verbose=0, callbacks=[EvaluateWithAverage()])
 
+    def test_says_so_when_no_update_was_taken_since_statistics_are_averaged(self):
+        model = mean_model(start=0, every=5)
+        fit(model)
+        with pytest.warns(UserWarning, match="2 statistics of BatchNorm"):
+            fit(model, callbacks=[EvaluateWithAverage()])
+
     def test_before_any_training_the_average_is_the_model(self):
         model = averaging_model()
         before = model.get_weights()

@@ -1,3 +1,5 @@
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -139,6 +141,16 @@ class TestWeightAverage(OptimizerContract):
         fit(resumed, 4)
         assert_equal(averages(resumed.optimizer), averages(straight.optimizer))
         assert np.abs(averages(resumed.optimizer)[0] - straight.get_weights()[0]).max() > 1e-3
+
+    def test_on_several_replicas_where_no_branch_may_assign_it_takes_the_same(self, monkeypatch, backend):
+        if backend != "tensorflow":
+            pytest.skip("replicas are TensorFlow's")
+        arguments = {"decay": 0.5, "every": 2, "start": 1}
+        _, alone = followed(WeightAverage(keras.optimizers.SGD(1.0), **arguments), 8)
+        module = importlib.import_module("keras_tricks.optimizers._tensorflow")
+        monkeypatch.setattr(module, "replicas", lambda: 2)
+        _, among_others = followed(WeightAverage(keras.optimizers.SGD(1.0), **arguments), 8)
+        assert_equal([among_others], [alone], rtol=1e-6)
 
     def test_a_power_of_one_and_no_limit_is_the_mean_of_all_weights(self):
         variable = keras.Variable(np.zeros((), "float32"))
