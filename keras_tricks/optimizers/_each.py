@@ -15,6 +15,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_tricks._core import host
+
 Tensor = Any
 Variables = Sequence[keras.Variable]
 
@@ -67,6 +69,11 @@ def _interpolated(values: Sequence[Tensor], targets: Sequence[Tensor], share: An
 @_list_wise
 def interpolate_if(condition: Tensor, variables: Variables, targets: Sequence[Tensor], share: Any) -> None:
     """As `interpolate` where the scalar `condition` holds; where it does not, next to nothing is done."""
+    known = host.value(condition)
+    if known is not None:  # outside of compiled code, where JAX would compile the branches at each call
+        if known:
+            interpolate(variables, targets, share)
+        return
     if keras.backend.backend() == "tensorflow":
         if importlib.import_module("keras_tricks.optimizers._tensorflow").replicas() == 1:
             ops.cond(condition, lambda: interpolate(variables, targets, share), lambda: None)

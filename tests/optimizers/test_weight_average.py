@@ -145,12 +145,14 @@ class TestWeightAverage(OptimizerContract):
     def test_on_several_replicas_where_no_branch_may_assign_it_takes_the_same(self, monkeypatch, backend):
         if backend != "tensorflow":
             pytest.skip("replicas are TensorFlow's")
-        arguments = {"decay": 0.5, "every": 2, "start": 1}
-        _, alone = followed(WeightAverage(keras.optimizers.SGD(1.0), **arguments), 8)
         module = importlib.import_module("keras_tricks.optimizers._tensorflow")
-        monkeypatch.setattr(module, "replicas", lambda: 2)
-        _, among_others = followed(WeightAverage(keras.optimizers.SGD(1.0), **arguments), 8)
-        assert_equal([among_others], [alone], rtol=1e-6)
+        seen = []
+        for replicas in (1, 2):
+            monkeypatch.setattr(module, "replicas", lambda replicas=replicas: replicas)
+            model = small_model(WeightAverage(keras.optimizers.SGD(0.1), kind="mean", every=2, start=1))
+            fit(model, 3)
+            seen.append(averages(model.optimizer))
+        assert_equal(*seen, rtol=1e-6)
 
     def test_a_power_of_one_and_no_limit_is_the_mean_of_all_weights(self):
         variable = keras.Variable(np.zeros((), "float32"))
