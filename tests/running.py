@@ -1,4 +1,8 @@
-"""The ways in which a function of tensors runs: eagerly, compiled, in a data pipeline."""
+"""The ways in which a function of tensors runs: eagerly, compiled, in a data pipeline.
+
+Nothing of ours depends on TensorFlow's AutoGraph, which takes seconds to convert a layer. So these do without it; the
+contract of augmentations maps every layer over a pipeline as users do, with it.
+"""
 
 import importlib
 from collections.abc import Callable
@@ -32,7 +36,7 @@ def compiled(function: Callable[[Any], Any], argument: np.ndarray) -> Any:
         return importlib.import_module("jax").jit(function)(keras.ops.convert_to_tensor(argument))
     if BACKEND == "tensorflow":
         tf = importlib.import_module("tensorflow")
-        return tf.function(function, jit_compile=True)(tf.constant(argument))
+        return tf.function(function, jit_compile=True, autograph=False)(tf.constant(argument))
     return eagerly(function, argument)
 
 
@@ -56,4 +60,5 @@ def in_pipeline(function: Callable[[Any], Any], argument: np.ndarray) -> Any:
         with ops.tensorflow_graph():
             return function(tensor)
 
-    return next(iter(tf.data.Dataset.from_tensors(argument).map(mapped)))
+    as_written = tf.autograph.experimental.do_not_convert(mapped)
+    return next(iter(tf.data.Dataset.from_tensors(argument).map(as_written)))

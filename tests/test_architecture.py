@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once("the source is read, not imported")
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "keras_tricks"
 BACKENDS = ("tensorflow", "jax", "torch")

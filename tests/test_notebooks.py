@@ -1,4 +1,7 @@
-"""Every notebook runs from its first cell to its last, with the small setting that its first cell reads."""
+"""Every notebook runs from its first cell to its last, with the small setting that its first cell reads.
+
+They start processes of their own for minutes: where tools/test.py runs several backends, each takes its turn.
+"""
 
 import warnings
 from pathlib import Path
@@ -17,7 +20,12 @@ PRINTED = {
 assert [path.stem for path in NOTEBOOKS] == list(PRINTED)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def in_turn(number, path):
+    reason = "its code is the same on every backend, and what it calls has tests of its own on each"
+    return pytest.param(path, id=path.stem, marks=pytest.mark.once(reason, turn=number + 2))
+
+
+@pytest.mark.parametrize("path", list(map(in_turn, range(len(NOTEBOOKS)), NOTEBOOKS)))
 def test_it_runs(path, monkeypatch):
     monkeypatch.setenv("NOTEBOOK_EPOCHS", "2")
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())

@@ -1,10 +1,12 @@
-"""Runs the suite once for each backend, two backends at a time, and ends with the sum: `N passed, N failed`.
+"""Runs the suite for each backend, two processes at a time, and ends with the sum: `N passed, N failed`.
 
     python tools/test.py                            # tensorflow, jax and torch
     python tools/test.py jax --pytest -k mixup      # one of them; what follows `--pytest` goes to pytest
 
-Keras reads its backend once, when it is imported, so each backend is a process of its own. A backend whose process
-dies, is stopped by the time limit or collects no test has failed.
+Keras reads its backend once, when it is imported, so each backend is a process of its own, or several that share its
+files. A test marked `once`, with the reason why it says the same on every backend, runs on one of several: the last
+one, or, if the mark has a `turn`, as many before it.
+A backend of which a process dies, is stopped by the time limit or finds no test has failed.
 """
 
 import argparse
@@ -22,29 +24,42 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BACKENDS = ("tensorflow", "jax", "torch")  # the slowest first: the last one then has a core to itself the longest
+BACKENDS = ("tensorflow", "jax", "torch")  # the slowest first
+# Torch's pieces are short, and keep both cores busy to the end; the others would compile much again in every piece.
+PARTS = {"tensorflow": 1, "jax": 1, "torch": 3}
 AT_A_TIME = 2
+ELSEWHERE = 64  # the exit code of a process that had tests to run, and all of them are another's
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 60
+# XLA compiles thousands of small functions here that run once: making them fast takes longer than they do. With
+# `XLA_FLAGS= python tools/test.py` it compiles as it does for users. The names are those that the version in
+# constraints.txt knows.
+XLA_FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
 
 
 @dataclasses.dataclass
 class Suite:
-    """The suite of one backend, while it runs and after."""
+    """The suite of one backend, or a part of it, while it runs and after."""
 
     backend: str
+    part: int
     folder: Path
-    process: subprocess.Popen
     start: float
+    process: subprocess.Popen = dataclasses.field(init=False)
+
+    @property
+    def name(self) -> str:
+        """The backend and the number of the part, if it has several."""
+        return f"{self.backend} {self.part + 1}" if PARTS[self.backend] > 1 else self.backend
 
     @property
     def log(self) -> Path:
         """Everything pytest printed."""
-        return self.folder / f"{self.backend}.log"
+        return self.folder / f"{self.name}.log"
 
     @property
     def report(self) -> Path:
         """The results as JUnit's XML, written when pytest ends."""
-        return self.folder / f"{self.backend}.xml"
+        return self.folder / f"{self.name}.xml"
 
     def seconds(self) -> float:
         """How long it has been running."""
@@ -69,7 +84,10 @@ class Counts:
 
 
 def read_counts(report: Path, exit_code: int) -> Counts:
-    """The counts of one `report`; an `exit_code` other than 0 is at least one failure, whatever the report says."""
+    """The counts of one `report`; an `exit_code` other than 0 is at least one failure, whatever the report says.
+
+    So is a report of no test, unless all that were to run are another process'.
+    """
     counts = Counts()
     with contextlib.suppress(OSError, ElementTree.ParseError):
         for suite in ElementTree.parse(report).iter("testsuite"):
@@ -77,24 +95,34 @@ def read_counts(report: Path, exit_code: int) -> Counts:
                 int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")
             )
             counts += Counts(max(tests - failures - errors - skipped, 0), failures + errors, skipped)
+    if exit_code == ELSEWHERE and counts == Counts():
+        return counts
     if counts.failed == 0 and (exit_code != 0 or counts.passed + counts.skipped == 0):
         counts += Counts(failed=1)
     return counts
 
 
-def begin(backend: str, folder: Path, arguments: Sequence[str], neighbours: int, command: Sequence[str]) -> Suite:
-    """Starts the suite of one `backend` in a process group of its own."""
+def begin(
+    backend: str, part: int, folder: Path, arguments: Sequence[str], neighbours: int, command: Sequence[str]
+) -> Suite:
+    """Starts one `part` of the suite of one `backend`, in a process group of its own."""
+    suite = Suite(backend, part, folder, time.monotonic())
     threads = str(max((os.cpu_count() or 1) // neighbours, 1))
     environment = os.environ | {
         "KERAS_BACKEND": backend,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "OMP_NUM_THREADS": threads,
         "TF_NUM_INTRAOP_THREADS": threads,
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", XLA_FLAGS),
+        "JAX_TRACEBACK_IN_LOCATIONS_LIMIT": "0",
+        # Many tests train the same small model: JAX compiles its step in the first of them.
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
-    log = folder / f"{backend}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, f"--junitxml={folder / backend}.xml", *arguments],
+    with suite.log.open("wb") as output:
+        suite.process = subprocess.Popen(
+            [*command, f"--junitxml={suite.report}", f"--part={part}", f"--parts={PARTS[backend]}", *arguments],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -102,7 +130,7 @@ def begin(backend: str, folder: Path, arguments: Sequence[str], neighbours: int,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return Suite(backend, folder, process, time.monotonic())
+    return suite
 
 
 def stop(suite: Suite) -> None:
@@ -113,17 +141,20 @@ def stop(suite: Suite) -> None:
 
 
 def finished(
-    waiting: list[str], folder: Path, arguments: Sequence[str], command: Sequence[str], minutes: float
+    backends: Sequence[str], folder: Path, arguments: Sequence[str], command: Sequence[str], minutes: float
 ) -> Iterator[tuple[Suite, bool]]:
-    """Runs the suites of the backends `waiting`, `AT_A_TIME` together; yields each (suite, late) as it ends."""
+    """Runs the suites of the `backends`, `AT_A_TIME` processes together; yields each (suite, late) as it ends."""
     deadline = time.monotonic() + 60 * minutes
+    waiting = [(backend, part) for backend in backends for part in range(PARTS[backend])]
     neighbours = min(AT_A_TIME, len(waiting))
     running: list[Suite] = []
     sign_of_life = time.monotonic()
     try:
         while waiting or running:
             while waiting and len(running) < AT_A_TIME:
-                running.append(begin(waiting.pop(0), folder, arguments, neighbours, command))
+                backend, part = waiting.pop(0)
+                turn = [f"--turn={len(backends) - 1 - backends.index(backend)}", f"--turns={len(backends)}"]
+                running.append(begin(backend, part, folder, [*turn, *arguments], neighbours, command))
             time.sleep(0.1)
             for suite in list(running):
                 alive = suite.process.poll() is None
@@ -134,9 +165,7 @@ def finished(
                     yield suite, late
             if running and time.monotonic() - sign_of_life > SECONDS_BETWEEN_SIGNS_OF_LIFE:
                 sign_of_life = time.monotonic()
-                print(
-                    "... " + ", ".join(f"{s.backend} {s.progress()} ({s.seconds():.0f} s)" for s in running), flush=True
-                )
+                print("... " + ", ".join(f"{s.name} {s.progress()} ({s.seconds():.0f} s)" for s in running), flush=True)
     finally:
         for suite in running:
             stop(suite)
@@ -145,26 +174,32 @@ def finished(
 def run(
     backends: Sequence[str],
     arguments: Sequence[str] = (),
-    command: Sequence[str] = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+    command: Sequence[str] = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tools.share"),
     minutes: float = 80.0,
 ) -> Counts:
     """Runs the suites, prints each result, and the whole output of each that failed; returns the sum."""
-    total = Counts()
+    backends = sorted(set(backends), key=BACKENDS.index)
+    counts, seconds = dict.fromkeys(backends, Counts()), dict.fromkeys(backends, 0.0)
+    to_come = dict(PARTS)
     print(f"Testing on {', '.join(backends)} ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for suite, late in finished(list(backends), Path(folder), arguments, command, minutes):
-            counts = read_counts(suite.report, suite.process.returncode)
-            total += counts
-            if counts.failed:
+        for suite, late in finished(backends, Path(folder), arguments, command, minutes):
+            of_part = read_counts(suite.report, suite.process.returncode)
+            counts[suite.backend] += of_part
+            seconds[suite.backend] += suite.seconds()
+            to_come[suite.backend] -= 1
+            if of_part.failed:
                 print(suite.log.read_text(errors="replace"))
             if late:
-                print(f"{suite.backend}: stopped, because {minutes:g} minutes are over")
-            print(
-                f"{suite.backend}: {counts.passed} passed, {counts.failed} failed, {counts.skipped} skipped "
-                f"in {suite.seconds():.0f} s",
-                flush=True,
-            )
-    return total
+                print(f"{suite.name}: stopped, because {minutes:g} minutes are over")
+            if not to_come[suite.backend]:
+                of_all = counts[suite.backend]
+                print(
+                    f"{suite.backend}: {of_all.passed} passed, {of_all.failed} failed, {of_all.skipped} skipped "
+                    f"in {seconds[suite.backend]:.0f} s",
+                    flush=True,
+                )
+    return sum(counts.values(), Counts())
 
 
 def main() -> None:

@@ -42,8 +42,17 @@ def chosen(found: tuple[Any, ...], places: Any) -> tuple[Any, ...]:
     return keras.tree.map_structure(lambda array: array[places], found)
 
 
-def one_round(argument: str, data: Any) -> Iterator[Any]:
-    """The batches of a data set, once."""
+def one_round(argument: str, data: Any, of_samples: bool = False) -> Iterator[Any]:
+    """The batches of a data set, once; or its samples.
+
+    A list of arrays is refused where batches are wanted: `[x, y]` would be two batches of inputs.
+    """
+    if not of_samples and isinstance(data, list) and any(len(getattr(part, "shape", ())) for part in data):
+        shapes = [getattr(part, "shape", type(part).__name__) for part in data[:3]]
+        raise ValueError(
+            f"`{argument}` must be a tuple (x, y) of arrays, or a list of batches that are tuples. "
+            f"Received: a list of {len(data)}, of shapes {shapes}"
+        )
     if isinstance(data, keras.utils.PyDataset):
         return (data[index] for index in (itertools.count() if data.num_batches is None else range(data.num_batches)))
     try:

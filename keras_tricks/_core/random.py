@@ -41,8 +41,8 @@ def words(text: str) -> tuple[int, int]:
     return to_int32(int.from_bytes(digest[:4], "little")), to_int32(int.from_bytes(digest[4:], "little"))
 
 
-def key(state: Tensor, salt: tuple[int, int]) -> Tensor:
-    """The key of call number `state[1]` of seed `state[0]`, in the stream named by the two words of `salt`."""
+def key(state: Any, salt: tuple[int, int]) -> Tensor:
+    """The key of call number `state[1]` of seed `state[0]`, int32, in the stream named by the two words of `salt`."""
     seed, call = state[0], state[1]
     multipliers, salt_words = ops.constant(KEY_MULTIPLIERS, call), ops.constant(np.array(salt, "int32"), call)
     return _mix(seed * multipliers[0] + call * multipliers[1] + salt_words)

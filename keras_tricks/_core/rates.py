@@ -12,7 +12,7 @@ from keras_tricks._core.moving import KerasSchedule, peak_of, value_at
 def innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The optimizer that moves the weights, inside all wrappers."""
     while hasattr(optimizer, "inner_optimizer"):
-        optimizer = optimizer.inner_optimizer
+        optimizer = optimizer.active() if hasattr(optimizer, "active") else optimizer.inner_optimizer
     if hasattr(optimizer, "optimizers"):
         raise ValueError(f"The optimizer must have one learning rate. Received: {optimizer}, which holds several")
     return optimizer

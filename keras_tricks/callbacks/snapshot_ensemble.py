@@ -179,7 +179,7 @@ class SnapshotEnsemble(Configured, keras.callbacks.Callback):
             self._take(self._done())
 
     def _done(self) -> int:
-        return int(keras.ops.convert_to_numpy(rates.innermost(self.model.optimizer).iterations))
+        return int(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(self.model.optimizer.iterations)))
 
     def _look_ahead(self, done: int) -> None:
         self._end = self._next_end(done)

@@ -101,7 +101,7 @@ class Stream(Source):
         self.holds_samples = batch_size is not None
         length = _length(dataset)
         _check_not_empty(length, dataset)
-        first = next(iter(feeding.one_round("dataset", dataset)))
+        first = next(iter(feeding.one_round("dataset", dataset, self.holds_samples)))
         self.batch_size = batch_size if batch_size is not None else _samples(first)
         self.batches = -(-length // self.batch_size) if self.holds_samples else length
         self._lock = threading.Lock()
@@ -148,7 +148,7 @@ class Stream(Source):
         return not self._within and threading.current_thread() is threading.main_thread()
 
     def _restart(self, count: int) -> None:
-        self._iterator = iter(feeding.one_round("dataset", self.dataset))
+        self._iterator = iter(feeding.one_round("dataset", self.dataset, self.holds_samples))
         self._is_due, self._count, self._given = False, count, 0
 
 

@@ -28,6 +28,8 @@ class AveragingWrapper(OptimizerWrapper):
         **kwargs: `name`: see `OptimizerWrapper`.
     """
 
+    keeps_weights = True
+
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer | str,
@@ -111,7 +113,7 @@ class AveragingWrapper(OptimizerWrapper):
         if self.every == 1 and not self.start:
             _each.interpolate(averages, values, share)
         else:
-            _each.interpolate_if(self._is_taken(step), averages, values, share)
+            _each.interpolate_if(averages, values, share, self._is_taken(step))
 
     def _is_taken(self, step: Tensor) -> Tensor:
         return ops.logical_and(step >= 0, ops.equal(step % self.every, 0))

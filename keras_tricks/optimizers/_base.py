@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_tricks._core import checks
 from keras_tricks._core.config import Configured, constructor_arguments
-from keras_tricks.optimizers._state import Tensor, Unowned, WithSlots, dense, to_host
+from keras_tricks.optimizers._state import Tensor, Unowned, WithSlots, dense, keys, to_host
 
 
 class OptimizerWrapper(Configured, WithSlots):
@@ -54,6 +54,8 @@ class OptimizerWrapper(Configured, WithSlots):
         ```
     """
 
+    keeps_weights = False  # whether its state is made of weights, which nothing may change behind its back
+
     def __init__(self, inner_optimizer: keras.optimizers.Optimizer | str, name: str | None = None):
         super().__init__(learning_rate=0.0, name=name)
         if isinstance(inner_optimizer, str):
@@ -89,7 +91,12 @@ class OptimizerWrapper(Configured, WithSlots):
         self.inner_optimizer.build(variables)
         super().build(variables)
         self._built_on = Unowned(variables)
+        self._places = {key: place for place, variable in enumerate(variables) for key in keys(variable)}
         self.create_state(variables)
+
+    def place_of(self, variable: keras.Variable) -> int:
+        """The number of `variable` among those the optimizer was built on."""
+        return self._places[id(variable)]
 
     def apply(
         self, grads: Sequence[Tensor | None], trainable_variables: Sequence[keras.Variable] | None = None
@@ -140,10 +147,7 @@ class OptimizerWrapper(Configured, WithSlots):
     @property
     def updates_every_time(self) -> bool:
         """Whether each `apply` is an update of the weights; where it is not, `iterations` tells which are."""
-        inner = self.inner_optimizer
-        if isinstance(inner, OptimizerWrapper):
-            return inner.updates_every_time
-        return not inner.gradient_accumulation_steps and not hasattr(inner, "inner_optimizer")
+        return updates_every_time(self.inner_optimizer)
 
     @property
     def own_variables(self) -> list[keras.Variable]:
@@ -219,3 +223,10 @@ class OptimizerWrapper(Configured, WithSlots):
         """The constructor arguments: of what Keras' base saves, only the name means something for a wrapper."""
         arguments = constructor_arguments(type(self))
         return {name: value for name, value in super().get_config().items() if name in arguments}
+
+
+def updates_every_time(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether each `apply` of `optimizer` is an update of the weights."""
+    if isinstance(optimizer, OptimizerWrapper):
+        return optimizer.updates_every_time
+    return not optimizer.gradient_accumulation_steps and not hasattr(optimizer, "inner_optimizer")

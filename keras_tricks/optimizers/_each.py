@@ -25,7 +25,7 @@ def _list_wise(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` as it stands, and on torch the one of the same name in `_torch.py`."""
 
     def chosen(*arguments: Any) -> Any:
-        if keras.backend.backend() != "torch":
+        if keras.backend.backend() != "torch" or arguments[0] == []:  # torch has nothing for a list of nothing
             return function(*arguments)
         return getattr(importlib.import_module("keras_tricks.optimizers._torch"), function.__name__)(*arguments)
 
@@ -67,7 +67,7 @@ def _interpolated(values: Sequence[Tensor], targets: Sequence[Tensor], share: An
 
 
 @_list_wise
-def interpolate_if(condition: Tensor, variables: Variables, targets: Sequence[Tensor], share: Any) -> None:
+def interpolate_if(variables: Variables, targets: Sequence[Tensor], share: Any, condition: Tensor) -> None:
     """As `interpolate` where the scalar `condition` holds; where it does not, next to nothing is done."""
     known = host.value(condition)
     if known is not None:  # outside of compiled code, where JAX would compile the branches at each call
@@ -111,6 +111,60 @@ def sums(values: Sequence[Tensor], others: Sequence[Tensor], factor: Any) -> lis
     """`value + factor * other`."""
     pairs = zip(tensors(values), tensors(others), strict=True)
     return [value + ops.cast(factor, value.dtype) * ops.cast(other, value.dtype) for value, other in pairs]
+
+
+@_list_wise
+def copies(variables: Variables) -> list[Tensor]:
+    """The values as they are now, whatever is assigned later."""
+    return [ops.copy(ops.convert_to_tensor(variable)) for variable in variables]
+
+
+@_list_wise
+def assign(variables: Variables, values: Sequence[Tensor]) -> None:
+    """`variable = value`."""
+    for variable, value in zip(variables, tensors(values), strict=True):
+        variable.assign(ops.copy(value))
+
+
+@_list_wise
+def go_part_of_the_way(variables: Variables, starts: Sequence[Tensor], share: Any) -> None:
+    """`variable = start + share * (variable - start)`: exactly `start` at 0, and exactly as it is at 1."""
+    for variable, start in zip(variables, starts, strict=True):
+        value = ops.convert_to_tensor(variable)
+        factor = ops.cast(share, value.dtype)
+        variable.assign(ops.where(ops.equal(factor, 0), start, value + (1 - factor) * (start - value)))
+
+
+@_list_wise
+def is_known_to_be(value: Tensor, number: float) -> bool:
+    """Whether a scalar is `number`, where that can be told without waiting for it."""
+    return False
+
+
+@_list_wise
+def norm(values: Sequence[Tensor]) -> Tensor:
+    """The Euclidean norm of all values together, float32."""
+    return ops.sqrt(sum(ops.sum(ops.square(ops.cast(value, "float32"))) for value in tensors(values)))
+
+
+@_list_wise
+def norms(values: Sequence[Tensor]) -> list[Tensor]:
+    """The Euclidean norm of each, in its own dtype."""
+    return [ops.sqrt(ops.sum(ops.square(value))) for value in tensors(values)]
+
+
+@_list_wise
+def products(values: Sequence[Tensor], factors: Any) -> list[Tensor]:
+    """`factor * value`, with one factor for all or a list of them."""
+    each = factors if isinstance(factors, list) else [factors] * len(values)
+    pairs = zip(tensors(values), each, strict=True)
+    return [ops.cast(factor, value.dtype) * value for value, factor in pairs]
+
+
+@_list_wise
+def quotients(numerators: Sequence[Tensor], denominators: Sequence[Tensor]) -> list[Tensor]:
+    """`numerator / denominator`."""
+    return [above / below for above, below in zip(tensors(numerators), tensors(denominators), strict=True)]
 
 
 @_list_wise

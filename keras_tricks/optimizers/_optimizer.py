@@ -1,6 +1,5 @@
 """How our own optimizers work: numbers that move, weight decay spelled out, one update for the whole list."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from keras import ops
 from keras_tricks._core import checks
 from keras_tricks._core.config import Configured, constructor_arguments
 from keras_tricks._core.moving import KerasSchedule, peak_of, schedule_or_number, value_at
-from keras_tricks.optimizers import _each
+from keras_tricks.optimizers import _each, _patterns
 from keras_tricks.optimizers._number import Number, plain
 from keras_tricks.optimizers._state import (
     Tensor,
@@ -20,11 +19,9 @@ from keras_tricks.optimizers._state import (
     dense,
     is_overwritten,
     keys,
-    path_of,
 )
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
-DECAYS = ("coupled", "rate", "paper")
 Exclusion = Callable[[keras.Variable], bool] | str | Sequence[str] | None
 
 
@@ -80,6 +77,7 @@ class Optimizer(Configured, WithSlots):
         ```
     """
 
+    decays: tuple[str, ...] = ("coupled", "rate", "paper")  # what `decay` may be; "ratio" is up to the trick
     weight_decay = _WeightDecay()
     schedules_count_updates = True  # Keras' optimizers give theirs the number of batches
 
@@ -100,8 +98,8 @@ class Optimizer(Configured, WithSlots):
         self._excluded_names: list[str] = []
         self._built_on, self._awaited, self._arrived = Unowned(), Unowned(), Unowned()
         self.weight_decay = 0.0 if weight_decay is None else weight_decay
-        self.decay = checks.one_of("decay", decay, DECAYS)
-        self.no_decay = _checked_exclusion(no_decay)
+        self.decay = checks.one_of("decay", decay, self.decays)
+        self.no_decay = _patterns.choice("no_decay", no_decay)
         self.reference_rate = self._checked_reference(reference_rate)
 
     def create_state(self, variables: list[keras.Variable]) -> None:
@@ -151,12 +149,19 @@ class Optimizer(Configured, WithSlots):
     def _update_all(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
         if self._has_narrow:
             gradients = [_wide(gradient) for gradient in gradients]
-        declared = type(self).weight_decay
-        chosen = [place for place, variable in enumerate(variables) if self._places[id(variable)] in self._decayed]
-        if chosen and not declared.is_off(self):
-            strength = ops.cast(ops.convert_to_tensor(declared.now(self)), "float32")
+        chosen, strength = self.decayed(variables), self.decay_strength()
+        if chosen and strength is not None and self.decay != "ratio":
             gradients = self._decay(gradients, variables, chosen, learning_rate, strength)
         self.update(gradients, variables, learning_rate)
+
+    def decayed(self, variables: list[keras.Variable]) -> list[int]:
+        """The places of those among `variables` that `no_decay` does not spare."""
+        return [place for place, variable in enumerate(variables) if self._places[id(variable)] in self._decayed]
+
+    def decay_strength(self) -> Tensor | None:
+        """The strength of the decay at the next update, float32; None where it is off for good."""
+        declared = type(self).weight_decay
+        return None if declared.is_off(self) else ops.cast(ops.convert_to_tensor(declared.now(self)), "float32")
 
     def _decay(
         self,
@@ -187,11 +192,7 @@ class Optimizer(Configured, WithSlots):
     def _is_spared(self, variable: keras.Variable) -> bool:
         if not set(self._excluded_keys).isdisjoint(keys(variable)):
             return True
-        if any(re.search(name, path_of(variable)) for name in self._excluded_names):
-            return True
-        if callable(self.no_decay):
-            return bool(self.no_decay(variable))
-        return any(re.search(pattern, path_of(variable)) for pattern in self.no_decay or ())
+        return _patterns.matches(self._excluded_names, variable) or _patterns.is_chosen(self.no_decay, variable)
 
     def beside(self, slots: list[keras.Variable], variables: list[keras.Variable]) -> list[keras.Variable]:
         """The slots that belong to `variables`, of those that were made for all."""
@@ -248,17 +249,3 @@ class Optimizer(Configured, WithSlots):
 
 def _wide(gradient: Tensor) -> Tensor:
     return gradient if keras.backend.standardize_dtype(gradient.dtype) == "float64" else ops.cast(gradient, "float32")
-
-
-def _checked_exclusion(no_decay: Any) -> Any:
-    if no_decay is None or callable(no_decay):
-        return no_decay
-    patterns = [no_decay] if isinstance(no_decay, str) else no_decay
-    if not isinstance(patterns, (list, tuple)) or not all(isinstance(pattern, str) for pattern in patterns):
-        raise checks.fail("no_decay", "a function, a pattern, a list of patterns, or None", no_decay)
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error:
-            raise checks.fail("no_decay", "a regular expression, or a list of them", pattern) from None
-    return list(patterns)

@@ -66,14 +66,13 @@ class WithSlots(keras.optimizers.Optimizer):
 
         None stands beside a variable that Keras overwrites with its gradient.
         """
-        return [
-            None
-            if is_overwritten(variable)
-            else self.add_variable(
-                variable.shape,
-                dtype=variable.dtype if variable.dtype == "float64" else "float32",
-                aggregation="only_first_replica",
-                name=f"{path_of(variable).replace('/', '_').replace(':', '_')}_{name}",
-            )
-            for variable in variables
-        ]
+        return [None if is_overwritten(variable) else self.add_slot(variable, name) for variable in variables]
+
+    def add_slot(self, variable: keras.Variable, name: str) -> keras.Variable:
+        """One of `add_slots`."""
+        return self.add_variable(
+            variable.shape,
+            dtype=variable.dtype if variable.dtype == "float64" else "float32",
+            aggregation="only_first_replica",
+            name=f"{path_of(variable).replace('/', '_').replace(':', '_')}_{name}",
+        )

@@ -3,7 +3,7 @@
 A factor on the processor becomes a number; one on an accelerator stays there, since reading it would wait for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +23,55 @@ def _tensors(variables: Sequence[Any]) -> list[Tensor]:
 
 def _products(values: list[Tensor], factor: float | Tensor) -> list[Tensor]:
     return list(torch._foreach_mul(values, factor))
+
+
+@torch.no_grad()
+def copies(variables: Sequence[Any]) -> list[Tensor]:
+    return [value.detach().clone() for value in _tensors(variables)]
+
+
+@torch.no_grad()
+def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    if variables:
+        torch._foreach_copy_(_tensors(variables), _tensors(values))
+
+
+@torch.no_grad()
+def go_part_of_the_way(variables: Sequence[Any], starts: Sequence[Any], share: Any) -> None:
+    values, starts, share = _tensors(variables), _tensors(starts), _number(share)
+    if isinstance(share, Tensor):
+        for value, start in zip(values, starts, strict=True):
+            factor = share.to(value.dtype)
+            value.copy_(torch.where(factor == 0, start, value + (1 - factor) * (start - value)))
+    elif share == 0:
+        torch._foreach_copy_(values, starts)
+    elif share != 1:
+        torch._foreach_lerp_(values, starts, 1 - share)
+
+
+def is_known_to_be(value: Any, number: float) -> bool:
+    known = _number(value)
+    return isinstance(known, float) and known == number
+
+
+@torch.no_grad()
+def norm(values: Sequence[Any]) -> Tensor:
+    # Each of these is a number of its own, and their norm is the norm of all.
+    each = torch._foreach_norm([value.float() for value in _tensors(values)])
+    return torch.linalg.vector_norm(torch.stack(list(each)))
+
+
+@torch.no_grad()
+def norms(values: Sequence[Any]) -> list[Tensor]:
+    return list(torch._foreach_norm(_tensors(values)))
+
+
+@torch.no_grad()
+def products(values: Sequence[Any], factors: Any) -> list[Tensor]:
+    bases = _tensors(values)
+    if isinstance(factors, list):
+        return list(torch._foreach_mul(bases, [f.to(b.dtype) for f, b in zip(factors, bases, strict=True)]))
+    return _products(bases, _number(factors))
 
 
 @torch.no_grad()
@@ -47,7 +96,7 @@ def interpolate(variables: Sequence[Any], targets: Sequence[Any], share: Any) ->
 
 
 @torch.no_grad()
-def interpolate_if(condition: Tensor, variables: Sequence[Any], targets: Sequence[Any], share: Any) -> None:
+def interpolate_if(variables: Sequence[Any], targets: Sequence[Any], share: Any, condition: Tensor) -> None:
     if condition.device.type != "cpu":
         # Where it is known only there: to ask would be to wait.
         interpolate(variables, targets, torch.where(condition, share, torch.zeros_like(share)))
@@ -89,6 +138,11 @@ def sums(values: Sequence[Any], others: Sequence[Any], factor: Any) -> list[Tens
     if isinstance(factor, Tensor):
         addends, factor = _products(addends, factor), 1.0
     return list(torch._foreach_add(_tensors(values), addends, alpha=factor))
+
+
+@torch.no_grad()
+def quotients(numerators: Sequence[Any], denominators: Sequence[Any]) -> list[Tensor]:
+    return list(torch._foreach_div(_tensors(numerators), _tensors(denominators)))
 
 
 def _can_fuse(numbers: Sequence[Any], *lists: list[Tensor]) -> bool:
@@ -158,3 +212,10 @@ def moved_by_moments(
         maximize=False,
     )
     return True
+
+
+def gradient(function: Callable[[Tensor], Tensor], value: Any) -> Tensor:
+    """That of `function` at `value`."""
+    with torch.enable_grad():
+        leaf = _tensors([value])[0].detach().requires_grad_()
+        return torch.autograd.grad(function(leaf), leaf)[0]

@@ -52,6 +52,7 @@ class AdamW(Optimizer):
     Reference: [Loshchilov & Hutter, 2017](https://arxiv.org/abs/1711.05101)
     """
 
+    momentum_slots = ("mean",)
     beta_1 = Number(below=1.0)
     beta_2 = Number(below=1.0)
 

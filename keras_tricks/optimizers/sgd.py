@@ -53,6 +53,7 @@ class SGD(Optimizer):
         [Goyal et al., 2017](https://arxiv.org/abs/1706.02677), section 2.2, for the correction
     """
 
+    momentum_slots = ("velocity",)
     momentum = Number(below=1.0)
 
     def __init__(

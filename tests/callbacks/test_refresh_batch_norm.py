@@ -12,6 +12,7 @@ from keras_tricks.callbacks import RefreshBatchNorm
 from tests.contracts.optimizer import X, Y, assert_equal, fit, numbers, small_model
 
 BATCHES = [X[:6], X[6:]]
+AS_DATA = [(batch,) for batch in BATCHES]
 
 
 def of_the_whole(batches: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +60,7 @@ class Keeping(keras.callbacks.Callback):
 
 def test_training_ends_with_the_statistics_of_its_last_weights():
     model = two_norms()
-    fit(model, 2, callbacks=[RefreshBatchNorm(BATCHES)])
+    fit(model, 2, callbacks=[RefreshBatchNorm(AS_DATA)])
     found = statistics(model.layers[0], model.layers[2])
     assert_equal(found, expected_of_two_norms(model, BATCHES), rtol=1e-4, atol=1e-5)
     assert [layer.momentum for layer in (model.layers[0], model.layers[2])] == [0.99, 0.99]
@@ -94,7 +95,7 @@ def test_all_else_in_the_model_stays_as_it_was():
     twice = layers.Concatenate()([shared(inputs), shared(3 * inputs + 1)])
     inside = keras.Sequential([layers.Dropout(0.5), nested])(frozen(twice))
     model = keras.Model(inputs, layers.Dense(1)(layers.LayerNormalization()(inside)))
-    refresh, before = RefreshBatchNorm(BATCHES), numbers(model.variables)
+    refresh, before = RefreshBatchNorm(AS_DATA), numbers(model.variables)
     refresh.refresh(model)
     changed = [v for v, old in zip(model.variables, before, strict=True) if np.any(numbers([v])[0] != old)]
     changing = [shared.moving_mean, shared.moving_variance, nested.moving_mean, nested.moving_variance]
@@ -108,7 +109,7 @@ def test_all_else_in_the_model_stays_as_it_was():
 
 
 def test_layers_that_are_frozen_later_are_left_alone():
-    model, refresh = two_norms(), RefreshBatchNorm(BATCHES)
+    model, refresh = two_norms(), RefreshBatchNorm(AS_DATA)
     refresh.refresh(model)
     first, _, second, _ = model.layers
     before, first.trainable = statistics(first), False
@@ -122,14 +123,14 @@ def test_layers_that_are_frozen_later_are_left_alone():
 def test_statistics_that_were_lost_are_found_again():
     model = two_norms()
     model.layers[0].moving_variance.assign(np.full(4, np.nan, "float32"))
-    RefreshBatchNorm(BATCHES).refresh(model)
+    RefreshBatchNorm(AS_DATA).refresh(model)
     found = statistics(model.layers[0], model.layers[2])
     assert_equal(found, expected_of_two_norms(model, BATCHES), rtol=1e-4, atol=1e-5)
 
 
 def test_a_renormalising_layer_keeps_its_deviation_beside_its_variance():
     model = keras.Sequential([keras.Input((4,)), layers.BatchNormalization(renorm=True)])
-    RefreshBatchNorm(BATCHES).refresh(model)
+    RefreshBatchNorm(AS_DATA).refresh(model)
     layer = model.layers[0]
     mean, variance = of_the_whole(BATCHES)
     expected = [mean, variance, np.sqrt(variance + layer.epsilon)]
@@ -231,7 +232,7 @@ def test_is_described_by_its_config():
 
 
 def test_shows_its_progress_if_asked(capsys):
-    RefreshBatchNorm(BATCHES, verbose=1).refresh(two_norms())
+    RefreshBatchNorm(AS_DATA, verbose=1).refresh(two_norms())
     assert "batch of statistics" in capsys.readouterr().out
-    RefreshBatchNorm(BATCHES).refresh(two_norms())
+    RefreshBatchNorm(AS_DATA).refresh(two_norms())
     assert capsys.readouterr().out == ""

@@ -4,8 +4,11 @@ import copy
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
+import optax
 import pytest
 import torch
 from keras import ops
@@ -60,6 +63,22 @@ def torch_trajectory(
         optimizer.step()
         weights.append(np.concatenate([variable.detach().numpy().ravel() for variable in variables]))
     return weights
+
+
+def optax_trajectory(optimizer: optax.GradientTransformation, steps: int) -> list[np.ndarray]:
+    """As `trajectory`, of optax."""
+    weights, states = [jnp.asarray(value) for value in start()], []
+
+    @jax.jit
+    def update(gradients, state, weights):
+        updates, state = optimizer.update(gradients, state, weights)
+        return optax.apply_updates(weights, updates), state
+
+    state = optimizer.init(weights)
+    for gradients in gradients_of(steps):
+        weights, state = update(gradients, state, weights)
+        states.append(np.concatenate([np.asarray(value).ravel() for value in weights]))
+    return states
 
 
 class MovingOptimizerContract(AnyOptimizerContract):

@@ -50,18 +50,14 @@ class TestConstantsOfTorch:
         assert type(model(images)) is torch.Tensor
         np.testing.assert_allclose(to_numpy(model(images)), (1 / 255 - 0.314) / 0.159, rtol=1e-5)
 
-    @pytest.mark.parametrize(
-        "make",
-        [
-            lambda: kt.augment.RandomFlip(seed=1),
-            lambda: kt.augment.RandomCrop(padding=2, seed=1),
-            lambda: kt.augment.Normalize(0.4, 0.3),
-            lambda: kt.augment.ColorJitter(0.4, 0.4, 0.4, 0.1, seed=1),
-        ],
-    )
-    def test_torchs_compiler_takes_a_layer(self, make):
+    def test_torchs_compiler_takes_layers(self):
         torch = importlib.import_module("torch")
         images = torch.arange(4 * 6 * 6 * 3, dtype=torch.float32).reshape(4, 6, 6, 3) % 255
+
+        def make():
+            crop, jitter = kt.augment.RandomCrop(padding=2), kt.augment.ColorJitter(0.4, 0.4, 0.4, 0.1)
+            return kt.augment.Sequence([kt.augment.RandomFlip(), crop, jitter, kt.augment.Normalize(0.4, 0.3)], seed=1)
+
         layer, plain = make(), make()
         compiled = torch.compile(lambda images: layer(images), backend="eager")
         for _ in range(3):

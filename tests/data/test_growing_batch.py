@@ -301,7 +301,7 @@ def test_a_data_set_shorter_than_it_says_is_an_error_and_not_the_last_batch_agai
             return 10
 
     growing = kt.data.GrowingBatch(Boastful([(X[:5], X[:5])] * 3), boundaries=[1])
-    with pytest.raises(Exception, match="must be as long as it says, 10 small batches. It ended in group 4 of 1"):
+    with pytest.raises(Exception, match=r"must be as long as it says, 10 small batches\. It ended in group 4 of 1"):
         trained(growing, epochs=1)
 
 
@@ -333,6 +333,10 @@ def test_growth_has_no_end_but_the_data():
         ({"dataset": (X, X[:3])}, r"`dataset` must have as many samples everywhere. Received: \[3, 50\]"),
         ({"dataset": (X[:0], X[:0])}, "`dataset` must not be empty"),
         ({"dataset": [], "batch_size": None}, "`dataset` must not be empty"),
+        (
+            {"dataset": [X, X], "batch_size": None},
+            r"`dataset` must be a tuple \(x, y\) of arrays.*a list of 2, of shapes",
+        ),
         ({"dataset": iter([X])}, "`dataset` must know its length"),
         ({"dataset": [X[0, 0]], "batch_size": None}, "`batch_size` is needed for a data set of single samples"),
         ({"dataset": [(X, X[0, 0])], "batch_size": None}, "`batch_size` is needed"),

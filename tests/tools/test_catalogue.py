@@ -4,6 +4,7 @@ import pytest
 
 from tools import catalogue
 
+pytestmark = pytest.mark.once("tools/catalogue.py reads the source without importing it")
 MIXUP = '''class MixUp:
     """Blends each picture | and its label.
 

@@ -11,6 +11,7 @@ import pytest
 
 from tools import evidence
 
+pytestmark = pytest.mark.once("tools/evidence.py does not import Keras")
 SCRIPT = """
 import json, pathlib, sys
 seed = int(sys.argv[1])

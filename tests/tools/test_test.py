@@ -9,6 +9,7 @@ import pytest
 
 from tools import test as runner
 
+pytestmark = pytest.mark.once("tools/test.py does not import Keras")
 REPORT = (
     '<testsuites><testsuite tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}"/></testsuites>'
 )
@@ -53,16 +54,26 @@ def test_a_process_that_dies_after_its_report_is_a_failure(tmp_path):
     assert runner.read_counts(report(tmp_path, tests=2), exit_code=-11) == runner.Counts(passed=2, failed=1)
 
 
-def test_the_counts_of_the_backends_are_summed(capfd):
+def test_a_process_whose_tests_are_all_anothers_is_none(tmp_path):
+    assert runner.read_counts(report(tmp_path), exit_code=runner.ELSEWHERE) == runner.Counts()
+    assert runner.read_counts(report(tmp_path, tests=1, failures=1), exit_code=runner.ELSEWHERE).failed == 1
+    assert runner.read_counts(report(tmp_path, tests=1), exit_code=runner.ELSEWHERE).failed == 1
+
+
+def test_the_counts_of_the_backends_and_of_their_parts_are_summed(capfd):
     total = runner.run(["tensorflow", "jax", "torch"], command=suite_of(writes(tests=2, skipped=1)))
-    assert total == runner.Counts(passed=3, failed=0, skipped=3)
-    assert "jax: 1 passed, 0 failed, 1 skipped in" in capfd.readouterr().out
+    parts = sum(runner.PARTS.values())
+    assert parts > 3
+    assert total == runner.Counts(passed=parts, failed=0, skipped=parts)
+    lines = [line.rpartition(" in ")[0] for line in capfd.readouterr().out.splitlines()]
+    for backend, count in runner.PARTS.items():
+        assert lines.count(f"{backend}: {count} passed, 0 failed, {count} skipped") == 1
 
 
 def test_each_backend_runs_in_its_own_process_with_its_own_keras_backend(capfd):
     total = runner.run(["jax", "torch"], command=suite_of("print('I am', os.environ['KERAS_BACKEND']); sys.exit(1)"))
     output = capfd.readouterr().out
-    assert total.failed == 2
+    assert total.failed == runner.PARTS["jax"] + runner.PARTS["torch"]
     assert "I am jax" in output
     assert "I am torch" in output
 
@@ -77,10 +88,10 @@ def test_only_a_failing_backend_shows_its_output(capfd):
 
 def test_never_more_than_two_run_at_a_time(tmp_path):
     code = (
-        f"folder = {str(tmp_path)!r}; mine = folder + '/' + os.environ['KERAS_BACKEND']; open(mine, 'w').close(); "
+        f"folder = {str(tmp_path)!r}; mine = folder + f'/{{os.getpid()}}'; open(mine, 'w').close(); "
         f"time.sleep(0.3); others = len(os.listdir(folder)); os.remove(mine); {writes(tests=1)}; sys.exit(others > 2)"
     )
-    assert runner.run(["tensorflow", "jax", "torch"], command=suite_of(code)) == runner.Counts(passed=3)
+    assert runner.run(["tensorflow", "jax", "torch"], command=suite_of(code)).failed == 0
 
 
 def test_a_suite_that_hangs_is_stopped_and_failed(capfd):
@@ -91,9 +102,9 @@ def test_a_suite_that_hangs_is_stopped_and_failed(capfd):
     assert "jax: stopped" in output
 
 
-def start(folder, backend, *arguments):
+def start(folder, backends, *arguments):
     """The script itself, on the tests of `folder`."""
-    command = [sys.executable, runner.__file__, backend, "--pytest", str(folder), *arguments]
+    command = [sys.executable, runner.__file__, *backends.split(), "--pytest", str(folder), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -127,3 +138,47 @@ def test_stopping_it_stops_the_suites(tmp_path, backend):
     process.communicate()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.fixture
+def logged(tmp_path):
+    """A folder of four files with a test each, and two more that are marked `once`; who ran what is in `log`."""
+    (tmp_path / "conftest.py").write_text(
+        "import os, pathlib, pytest\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def log(request):\n"
+        f"    with open({str(tmp_path / 'log')!r}, 'a') as log:\n"
+        "        log.write(os.environ['KERAS_BACKEND'] + ' ' + request.node.name + '\\n')\n"
+    )
+    for name in "abcd":
+        (tmp_path / f"test_{name}.py").write_text(f"def test_{name}(): pass\n")
+    with (tmp_path / "test_b.py").open("a") as file:
+        file.write("import pytest\n@pytest.mark.once('a reason')\ndef test_marked(): pass\n")
+        file.write("@pytest.mark.once('a reason', turn=1)\ndef test_marked_too(): pass\n")
+    return tmp_path
+
+
+def lines_of(folder):
+    return sorted((folder / "log").read_text().splitlines())
+
+
+def test_of_several_backends_one_runs_what_is_marked_once_and_each_runs_the_rest_once(logged):
+    process = start(logged, "torch jax")
+    output, _ = process.communicate()
+    unmarked = [f"{backend} test_{name}" for backend in ("jax", "torch") for name in "abcd"]
+    assert lines_of(logged) == sorted([*unmarked, "jax test_marked_too", "torch test_marked"])
+    assert output.splitlines()[-1] == "10 passed, 0 failed"
+
+
+def test_one_backend_alone_runs_what_is_marked_once(logged):
+    output, _ = start(logged, "jax").communicate()
+    marked = ["jax test_marked", "jax test_marked_too"]
+    assert lines_of(logged) == sorted([*marked, *(f"jax test_{name}" for name in "abcd")])
+    assert output.splitlines()[-1] == "6 passed, 0 failed"
+
+
+def test_a_backend_and_a_part_with_nothing_left_to_run_do_not_fail(logged):
+    output, _ = start(logged, "jax torch", "-k", "marked and not too").communicate()
+    assert lines_of(logged) == ["torch test_marked"]
+    assert "jax: 0 passed, 0 failed, 0 skipped in" in output
+    assert output.splitlines()[-1] == "1 passed, 0 failed"

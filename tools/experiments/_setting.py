@@ -39,14 +39,25 @@ def steps_per_epoch(samples: int) -> int:
     return -(-samples // BATCH_SIZE)
 
 
-def trainer(options: argparse.Namespace, shape: tuple[int, ...], optimizer: keras.optimizers.Optimizer) -> kt.Trainer:
-    """The network named in `options`, compiled; photographs are flipped and shifted."""
+def network(options: argparse.Namespace, shape: tuple[int, ...], classes: int = 10) -> keras.Model:
+    """The network named in `options`, with fresh weights."""
     keras.utils.set_random_seed(options.seed)
     images = keras.Input(shape)
     features = NETWORKS[options.model](layers.Rescaling(1 / 127.5, offset=-1.0)(images))
-    model = keras.Model(images, layers.Dense(10)(features))
+    return keras.Model(images, layers.Dense(classes, name="head")(features))
+
+
+def trainer(
+    options: argparse.Namespace,
+    shape: tuple[int, ...],
+    optimizer: keras.optimizers.Optimizer,
+    model: keras.Model | None = None,
+    **arguments: object,
+) -> kt.Trainer:
+    """The network named in `options`, or `model`, compiled; photographs are flipped and shifted."""
+    model = network(options, shape) if model is None else model
     augment = [kt.augment.RandomFlip(), kt.augment.RandomCrop(padding=4)] if shape[-1] == 3 else []
-    made = kt.Trainer(model, augment=augment, seed=options.seed)
+    made = kt.Trainer(model, augment=augment, seed=options.seed, **arguments)
     made.compile(optimizer, kt.losses.Crossentropy(from_logits=True), metrics=[kt.metrics.Accuracy(name="accuracy")])
     return made
 
@@ -68,24 +79,24 @@ def _mlp(x: keras.KerasTensor) -> keras.KerasTensor:
 def _cnn(x: keras.KerasTensor) -> keras.KerasTensor:
     for stage, width in enumerate(WIDTHS):
         x = layers.MaxPooling2D()(x) if stage else x
-        x = layers.Activation("relu")(_convolution(x, width))
+        x = layers.Activation("relu")(_convolution(x, width, f"stage{stage}"))
     return layers.GlobalAveragePooling2D()(x)
 
 
 def _resnet(x: keras.KerasTensor) -> keras.KerasTensor:
-    x = layers.Activation("relu")(_convolution(x, WIDTHS[0]))
+    x = layers.Activation("relu")(_convolution(x, WIDTHS[0], "stem"))
     for stage, width in enumerate(WIDTHS):
         strides = 2 if stage else 1
-        y = layers.Activation("relu")(_convolution(x, width, strides))
-        y = _convolution(y, width)
-        x = _convolution(x, width, strides, size=1) if stage else x
+        y = layers.Activation("relu")(_convolution(x, width, f"stage{stage}_first", strides))
+        y = _convolution(y, width, f"stage{stage}_second")
+        x = _convolution(x, width, f"stage{stage}_shortcut", strides, size=1) if stage else x
         x = layers.Activation("relu")(layers.Add()([x, y]))
     return layers.GlobalAveragePooling2D()(x)
 
 
-def _convolution(x: keras.KerasTensor, width: int, strides: int = 1, size: int = 3) -> keras.KerasTensor:
-    x = layers.Conv2D(width, size, strides, padding="same", use_bias=False)(x)
-    return layers.BatchNormalization(momentum=0.9)(x)
+def _convolution(x: keras.KerasTensor, width: int, name: str, strides: int = 1, size: int = 3) -> keras.KerasTensor:
+    x = layers.Conv2D(width, size, strides, padding="same", use_bias=False, name=f"{name}_convolution")(x)
+    return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
 
 
 NETWORKS = {"mlp": _mlp, "cnn": _cnn, "resnet": _resnet}

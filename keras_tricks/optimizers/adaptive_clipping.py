@@ -1,0 +1,76 @@
+"""Adaptive gradient clipping."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_tricks._core import checks
+from keras_tricks.optimizers import _patterns
+from keras_tricks.optimizers._base import OptimizerWrapper, Tensor
+
+SMALLEST_NORM = 1e-6  # of a gradient: below it there is nothing to clip
+
+
+class AdaptiveClipping(OptimizerWrapper):
+    """Bounds each output unit's gradient by a share of the norm of its weights.
+
+    With n the norm of a unit's gradient and `limit = clipping * max(norm of its weights, epsilon)`:
+    `gradient *= limit / n` where n is above `limit`. A unit is the last axis; a variable of one dimension, or none, has
+    one norm.
+
+    Helps when: a network without normalisation is trained with large batches, says the paper, at 0.01 for batches of
+    4,096 and more for smaller ones. Hurts when: a layer starts at 0, since it may then move by `clipping * epsilon`
+    only; the paper leaves out the linear layer at the head: see `exclude`. Cost: two reductions and one pass over the
+    gradients.
+
+    Args:
+        inner_optimizer: The optimizer that trains: any Keras optimizer, another wrapper, or a name.
+        clipping: The share (λ), above 0.
+        epsilon: The least norm that weights are taken to have, above 0: those at 0 could never move.
+        exclude: The variables that are spared, usually the head: a function from a variable to a bool, or patterns that
+            are searched for in its `path`; None for none.
+        **kwargs: `name`: see `OptimizerWrapper`.
+
+    Raises:
+        ValueError: if an argument is out of range, or `inner_optimizer` is not an optimizer.
+
+    Example:
+        ```python
+        model.compile(kt.optimizers.AdaptiveClipping("sgd", clipping=0.02, exclude="head"), "mse")
+        model.fit(x_train, np.zeros((8, 10)), verbose=0)
+        ```
+
+    Reference: [Brock et al., 2021](https://arxiv.org/abs/2102.06171)
+    """
+
+    def __init__(
+        self,
+        inner_optimizer: keras.optimizers.Optimizer | str,
+        clipping: float = 0.01,
+        epsilon: float = 1e-3,
+        exclude: _patterns.Choice = None,
+        **kwargs: Any,
+    ):
+        super().__init__(inner_optimizer, **kwargs)
+        self.clipping = checks.positive("clipping", clipping)
+        self.epsilon = checks.positive("epsilon", epsilon)
+        self.exclude = _patterns.choice("exclude", exclude)
+
+    def before_update(self, gradients: list[Tensor], variables: list[keras.Variable]) -> list[Tensor]:
+        """The gradients, clipped."""
+        return [
+            gradient if _patterns.is_chosen(self.exclude, variable) else self._clipped(gradient, variable)
+            for gradient, variable in zip(gradients, variables, strict=True)
+        ]
+
+    def _clipped(self, gradient: Tensor, variable: keras.Variable) -> Tensor:
+        limit = self.clipping * ops.maximum(_unit_norms(ops.convert_to_tensor(variable)), self.epsilon)
+        factor = limit / ops.maximum(_unit_norms(gradient), SMALLEST_NORM)
+        return gradient * ops.cast(ops.minimum(factor, 1.0), gradient.dtype)
+
+
+def _unit_norms(value: Tensor) -> Tensor:
+    value = ops.cast(value, "float32")
+    axes = tuple(range(len(value.shape) - 1)) or None
+    return ops.sqrt(ops.sum(ops.square(value), axis=axes, keepdims=axes is not None))

@@ -1,0 +1,102 @@
+"""Penalties on the weights, outside of the gradient."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_tricks._core import checks
+from keras_tricks._core.moving import schedule_or_number, value_at
+from keras_tricks.optimizers import _each, _gradients, _patterns
+from keras_tricks.optimizers._base import OptimizerWrapper, Tensor
+from keras_tricks.optimizers._conditional import run_if
+from keras_tricks.optimizers.bias_and_norm import bias_and_norm
+
+ORTHOGONAL = "orthogonal"
+
+
+class DecoupledPenalty(OptimizerWrapper):
+    """Shrinks the weights along the gradient of a penalty, after each update and beside it.
+
+    `weight -= learning_rate * strength * d penalty / d weight`: what decoupled weight decay is to L2, for any penalty.
+    It does not pass through the momentum, Adam does not rescale it, and it is not in the loss.
+
+    With "orthogonal" the penalty is `sum((W^T W)^2) / 4` over pairs of different output units (the last axis), whose
+    gradient is `W (W^T W * (1 - I))`: units are pushed apart, their norms are left alone. With
+    `keras.regularizers.L2(0.5)` it is the decay of AdamW; with `L1(1.0)` weights are driven to 0 and cross it by at
+    most `learning_rate * strength`.
+
+    Helps when: weights are to be sparse (L1) or units to differ (orthogonality) under an adaptive optimizer.
+    Hurts when: a strength is copied from a penalty in the loss: it means something else there.
+    Cost: one pass over the weights; "orthogonal" a product of each matrix with itself.
+
+    Args:
+        inner_optimizer: The optimizer that trains: any Keras optimizer, another wrapper, or a name.
+        penalty: A Keras regularizer such as `keras.regularizers.L1(1.0)`, or "orthogonal".
+        strength: A number not below 0, or a schedule over the updates.
+        pattern: The variables that are penalised: patterns that are searched for in a variable's `path`, or a function
+            from a variable to a bool; None for all but biases, gains and shifts. "orthogonal" only acts on those of two
+            dimensions and more.
+        **kwargs: `name`: see `OptimizerWrapper`.
+
+    Raises:
+        ValueError: if an argument is out of range, or `inner_optimizer` is not an optimizer.
+
+    Example:
+        ```python
+        optimizer = kt.optimizers.DecoupledPenalty("adam", keras.regularizers.L1(1.0), strength=1e-3)
+        model.compile(optimizer, "mse")
+        model.fit(x_train, np.zeros((8, 10)), verbose=0)
+        ```
+
+    Reference: [Loshchilov & Hutter, 2017](https://arxiv.org/abs/1711.05101) for the idea;
+        [Brock et al., 2018](https://arxiv.org/abs/1809.11096), equation 3, for the orthogonality
+    """
+
+    def __init__(
+        self,
+        inner_optimizer: keras.optimizers.Optimizer | str,
+        penalty: keras.regularizers.Regularizer | str,
+        strength: Any = 1e-4,
+        pattern: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(inner_optimizer, **kwargs)
+        if penalty != ORTHOGONAL and not isinstance(penalty, keras.regularizers.Regularizer):
+            raise checks.fail("penalty", f"a Keras regularizer, or {ORTHOGONAL!r}", penalty)
+        self.penalty: Any = penalty
+        self.strength = schedule_or_number("strength", strength)
+        self.pattern = _patterns.choice("pattern", pattern)
+
+    def update(self, gradients: list[Tensor | None], variables: list[keras.Variable]) -> None:
+        """Moves the weights, then by the penalty, at the rate of the same update."""
+        iterations = ops.copy(ops.convert_to_tensor(self.iterations))
+        rate = ops.copy(ops.convert_to_tensor(self.learning_rate)) * value_at(self.strength, iterations)
+        self.inner_optimizer.apply(gradients, variables)
+        chosen = [v for v, g in zip(variables, gradients, strict=True) if g is not None and self._is_penalised(v)]
+
+        def penalise() -> None:
+            slopes = [self._slope(ops.convert_to_tensor(variable)) for variable in chosen]
+            _each.add(chosen, slopes, -rate)
+
+        if self.updates_every_time:
+            penalise()
+        else:
+            run_if(ops.not_equal(ops.convert_to_tensor(self.iterations), iterations), penalise, chosen)
+
+    def _is_penalised(self, variable: keras.Variable) -> bool:
+        if self.penalty == ORTHOGONAL and len(variable.shape) < 2:
+            return False
+        return not bias_and_norm(variable) if self.pattern is None else _patterns.is_chosen(self.pattern, variable)
+
+    def _slope(self, value: Tensor) -> Tensor:
+        if self.penalty == ORTHOGONAL:
+            return orthogonality_slope(value)
+        return _gradients.gradient(self.penalty, value)
+
+
+def orthogonality_slope(value: Tensor) -> Tensor:
+    """`W (W^T W * (1 - I))` for the matrix W whose columns are the output units."""
+    matrix = ops.reshape(value, (-1, value.shape[-1]))
+    products = ops.matmul(ops.transpose(matrix), matrix)
+    return ops.reshape(ops.matmul(matrix, products * (1 - ops.eye(value.shape[-1], dtype=value.dtype))), value.shape)

@@ -1,0 +1,94 @@
+"""LAMB."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_tricks._core import checks
+from keras_tricks._core import ops as core_ops
+from keras_tricks.optimizers import _each
+from keras_tricks.optimizers._number import Number
+from keras_tricks.optimizers._optimizer import Exclusion, Optimizer, Tensor
+from keras_tricks.optimizers._trust import trusted
+from keras_tricks.optimizers.adamw import one_less_power
+from keras_tricks.optimizers.bias_and_norm import bias_and_norm
+
+
+class LAMB(Optimizer):
+    """Adam, whose step for each variable is as long as a share of that variable.
+
+    With m and v the running means of the gradient and its square, corrected for their start, and w the variable:
+    `step = m / (sqrt(v) + epsilon) + weight_decay * w`, then `w -= learning_rate * |w| / |step| * step`. The decay is
+    inside the ratio, as in the paper (Keras' own has it outside). Where a norm is 0, the ratio is 1. Variables that
+    `no_decay` spares, biases, gains and shifts by default, take Adam's step as it is.
+
+    Helps when: batches are very large (thousands of samples), and in recipes that were tuned for it.
+    Hurts when: batches are small: then AdamW does as well. Cost: two copies of the weights for the means, and two
+    norms for each variable.
+
+    Args:
+        learning_rate: A number not below 0, or a schedule.
+        beta_1: The share of the mean of gradients that is kept, in [0, 1), or a schedule.
+        beta_2: The share of the mean of their squares that is kept, in [0, 1), or a schedule.
+        epsilon: What keeps the quotient finite, above 0.
+        weight_decay: The strength of the decay: a number not below 0, or a schedule.
+        trust_clip: None, or the largest ratio, above 0; 1 in some recipes.
+        decay: "ratio" (inside the ratio: the paper's), or "coupled", "rate", "paper": see `Optimizer`.
+        no_decay: The variables that are spared of decay and ratio: a function from a variable to a bool, or patterns
+            that are searched for in its `path`; None for none of them.
+        reference_rate: For `decay="paper"`: see `Optimizer`.
+        **kwargs: `clipnorm`, `global_clipnorm`, `gradient_accumulation_steps`, ...: see `Optimizer`.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+        ```python
+        model.compile(kt.optimizers.LAMB(5e-3, weight_decay=0.02, global_clipnorm=1.0), "mse")
+        model.fit(x_train, np.zeros((8, 10)), verbose=0)
+        ```
+
+    Reference: [You et al., 2019](https://arxiv.org/abs/1904.00962)
+    """
+
+    momentum_slots = ("mean",)
+    decays = ("ratio", *Optimizer.decays)
+    beta_1 = Number(below=1.0)
+    beta_2 = Number(below=1.0)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: Any = 0.9,
+        beta_2: Any = 0.999,
+        epsilon: float = 1e-6,
+        weight_decay: Any = 0.0,
+        trust_clip: float | None = None,
+        decay: str = "ratio",
+        no_decay: Exclusion = bias_and_norm,
+        reference_rate: float | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(learning_rate, weight_decay, decay, no_decay, reference_rate, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = checks.positive("epsilon", epsilon)
+        self.trust_clip = None if trust_clip is None else checks.positive("trust_clip", trust_clip)
+
+    def create_state(self, variables: list[keras.Variable]) -> None:
+        """Makes the two running means."""
+        self.means = self.add_slots(variables, "mean")
+        self.mean_squares = self.add_slots(variables, "mean_square")
+
+    def update(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
+        """Moves the means, and the weights by their quotient."""
+        beta_1, beta_2 = (ops.convert_to_tensor(beta) for beta in (self.beta_1, self.beta_2))
+        means, squares = self.beside(self.means, variables), self.beside(self.mean_squares, variables)
+        step = ops.cast(ops.convert_to_tensor(self.iterations) + 1, "float32")
+        _each.interpolate(means, gradients, 1.0 - beta_1)
+        _each.interpolate_squares(squares, gradients, 1.0 - beta_2)
+        roots = _each.roots(squares, core_ops.once(ops.rsqrt(one_less_power(beta_2, step))), self.epsilon)
+        corrected = _each.products(means, core_ops.once(1.0 / one_less_power(beta_1, step)))
+        steps = trusted(self, _each.quotients(corrected, roots), variables, 1.0, self.trust_clip)
+        _each.add(variables, steps, -learning_rate)

@@ -1,0 +1,40 @@
+import optax
+import pytest
+
+from keras_tricks.optimizers import LAMB
+from keras_tricks.schedules import Cosine
+from tests.contracts.moving_optimizer import MovingOptimizerContract, optax_trajectory, trajectory
+from tests.contracts.optimizer import assert_equal
+
+
+class TestLAMB(MovingOptimizerContract):
+    cls = LAMB
+    arguments = {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 1e-4, "weight_decay": 0.25}
+    arguments |= {"trust_clip": 10.0, "decay": "coupled", "reference_rate": 0.5}
+    moving = {"beta_1": (0.5, 0.75), "beta_2": (0.9, 0.99), "weight_decay": (0.1, 0.3)}
+    bad_arguments = [("beta_1", 1.0), ("beta_2", -0.1), ("epsilon", 0), ("trust_clip", 0.0)]
+
+    @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+    def test_equals_optax_over_200_updates(self, weight_decay):
+        ours = trajectory(LAMB(0.01, weight_decay=weight_decay, no_decay=None), 200)
+        theirs = optax_trajectory(optax.lamb(0.01, weight_decay=weight_decay), 200)
+        assert_equal(ours, theirs, rtol=1e-5, atol=1e-5)
+
+    def test_equals_optax_under_a_moving_rate(self):
+        ours = trajectory(LAMB(Cosine(0.02, 200), weight_decay=0.1, no_decay=None), 200)
+        theirs = optax_trajectory(optax.lamb(optax.cosine_decay_schedule(0.02, 200), weight_decay=0.1), 200)
+        assert_equal(ours, theirs, rtol=1e-5, atol=1e-5)
+
+    def test_what_is_spared_takes_adam_s_step(self):
+        """The second of the variables is a vector."""
+        ours = trajectory(LAMB(0.01, weight_decay=0.1), 50)
+        adam = optax_trajectory(optax.adam(0.01, eps=1e-6), 50)
+        lamb = optax_trajectory(optax.lamb(0.01, weight_decay=0.1), 50)
+        for own, spared, others in zip(ours, adam, lamb, strict=True):
+            assert_equal([own[12:16]], [spared[12:16]], rtol=1e-5, atol=1e-5)
+            assert_equal([own[:12], own[16:]], [others[:12], others[16:]], rtol=1e-5, atol=1e-5)
+
+    def test_the_ratio_is_clipped(self):
+        ours = trajectory(LAMB(0.01, trust_clip=1e-9, no_decay=None), 2)
+        free = trajectory(LAMB(0.01, no_decay=None), 2)
+        assert abs(ours[1] - ours[0]).max() < 1e-6 * abs(free[1] - free[0]).max() + 1e-7
