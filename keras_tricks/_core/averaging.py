@@ -1,7 +1,8 @@
 """How a callback or a trainer meets an optimizer that keeps an average of the weights, without importing it.
 
-Such an optimizer, the *keeper*, has `follow(variables)`, `average_statistics()`, `swap_in()`, `give_back()` and
-`swapped`. It may stand inside other wrappers: `find_keeper` looks for it down the chain of `inner_optimizer`.
+Such an optimizer, the *keeper*, has `follow(variables)`, `average_statistics()`, `average`, `swap_in(beside)`,
+`give_back()` and `swapped`. It may stand inside other wrappers: `find_keeper` looks for it down the chain of
+`inner_optimizer`.
 """
 
 import contextlib
@@ -52,10 +53,14 @@ def given_back_on_error(model: keras.Model, training: bool = False) -> Iterator[
         yield
     except BaseException:
         if keeper is not None and keeper.swapped and not held_before:
-            # By this property, JAX's loop stores the values it holds: now, and not over the raw weights later.
-            callback = keras.callbacks.Callback()
-            callback.set_model(model)
-            with contextlib.suppress(Exception):
-                _ = callback.model
+            settle(model)
             keeper.give_back()
         raise
+
+
+def settle(model: keras.Model) -> None:
+    """Has JAX's loop, which an error may have ended, store the values it holds: now, and not over others later."""
+    callback = keras.callbacks.Callback()
+    callback.set_model(model)
+    with contextlib.suppress(Exception):
+        _ = callback.model  # by this property

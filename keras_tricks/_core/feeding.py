@@ -67,3 +67,13 @@ def to_numpy(values: Any) -> Any:
         return values
     detached = values.detach().cpu() if hasattr(values, "detach") else values
     return np.asarray(detached)
+
+
+def some_batches(argument: str, data: Any, batch_size: int, count: int | None) -> Iterator[Any]:
+    """At most `count` batches of `data`, None for one round. Arrays are shuffled, always alike, and cut evenly."""
+    if not is_of_arrays(data):
+        return itertools.islice(one_round(argument, data), count)
+    found = arrays(argument, data)
+    samples = sample_count(found)
+    places = np.array_split(np.random.default_rng(0).permutation(samples), -(-samples // batch_size))
+    return (chosen(found, place) for place in places[:count])

@@ -2,14 +2,16 @@
 
 import contextlib
 import functools
+import gc
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
-from keras_tricks._core import averaging, checks
+from keras_tricks._core import averaging, batch_statistics, checks
 from keras_tricks._core.config import Configured
+from keras_tricks.callbacks.refresh_batch_norm import RefreshBatchNorm
 
 
 class EvaluateWithAverage(Configured, keras.callbacks.Callback):
@@ -17,10 +19,11 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
 
     In `fit`, the model holds the average (weights and BatchNorm statistics) from the start of validation, or else the
     end of the epoch, until the next epoch begins: what other callbacks do at an epoch's end, they do with the average.
-    So `ModelCheckpoint` saves, and `EarlyStopping(restore_best_weights=True)` restores, what was monitored. Put it
-    first in the list of callbacks; behind it the end of an epoch without validation is seen with the average as well.
-    A model saved while it holds the average carries the raw weights in its optimizer: loaded it predicts with the
-    average, and `fit` with this callback goes on from the raw weights, bit for bit.
+    So `ModelCheckpoint` saves, and `EarlyStopping(restore_best_weights=True)` restores, what was monitored. It has to
+    stand first among the callbacks, and warns where it does not: those before it see the raw weights at the end of an
+    epoch without validation. A model saved while it holds the average carries the raw weights in its optimizer: loaded
+    it predicts with the average, and `fit` with this callback goes on from the raw weights, bit for bit, with Keras'
+    `BackupAndRestore` as well.
 
     In `evaluate(..., callbacks=[...])` and `predict(..., callbacks=[...])` the model holds the average meanwhile, and
     around anything else `with callback.averaged(model):` does the same.
@@ -30,13 +33,20 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
     `evaluate` and `predict` called by hand), they are back in a `kt.Trainer` at once; in a plain model when it is next
     used with this callback, or by `callback.give_back(model)`.
 
+    The statistics of BatchNorm are averaged as the weights are; or, with `refresh_batch_norm`, measured for the
+    averaged weights whenever these are put into the model, as stochastic weight averaging (SWA) wants it. With
+    `final="average"` that is what `fit` ends with. Until an average has begun, the model's own are used.
+
     Helps when: the optimizer is, or wraps, `kt.optimizers.WeightAverage`; without this callback nothing sees the
     average. Cost: the weights are copied to the host and back once per validation. The statistics are averaged inside
-    the compiled step; on JAX the model's `train_step` is wrapped for that.
+    the compiled step; on JAX the model's `train_step` is wrapped for that. To measure them takes a forward pass for
+    each batch, once per validation.
 
     Args:
         final: What the model holds after `fit`: the `"raw"` weights, or the `"average"` (the next `fit` with this
             callback still goes on from the raw ones).
+        refresh_batch_norm: None, or data on which to measure BatchNorm's statistics for the average; or a
+            `kt.callbacks.RefreshBatchNorm`, for how many batches and the like. It is not one of `fit`'s callbacks then.
 
     Raises:
         ValueError: if `final` is neither, or the model's optimizer keeps no average.
@@ -46,13 +56,19 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)])
         model.compile(kt.optimizers.WeightAverage("adam"), "mse")
         x, y = np.ones((8, 4)), np.ones((8, 1))
-        model.fit(x, y, validation_data=(x, y), callbacks=[kt.callbacks.EvaluateWithAverage()], verbose=0)
+        averaged = kt.callbacks.EvaluateWithAverage(refresh_batch_norm=x)
+        model.fit(x, y, validation_data=(x, y), callbacks=[averaged], verbose=0)
         ```
     """
 
-    def __init__(self, final: str = "raw"):
+    def __init__(self, final: str = "raw", refresh_batch_norm: Any = None):
         super().__init__()
         self.final = checks.one_of("final", final, ("raw", "average"))
+        self.refresh_batch_norm = refresh_batch_norm
+        is_callback = refresh_batch_norm is None or isinstance(refresh_batch_norm, RefreshBatchNorm)
+        self._refresher = refresh_batch_norm if is_callback else RefreshBatchNorm(refresh_batch_norm)
+        # The number of updates after which the statistics were measured, and what was found.
+        self._measured: tuple[int, list[Any]] | None = None
         self._in_fit = False
         self._swapped = False
 
@@ -60,6 +76,7 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         """Finds the optimizer that keeps the average, and ends what an earlier run has left undone."""
         super().set_model(model)
         self._in_fit = False
+        self._measured = None
         _keeper(model)
         if self._swapped:
             self._give_back()
@@ -67,6 +84,7 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Has the statistics averaged, and goes on from the raw weights of a model that was saved with the average."""
         self._in_fit = True
+        self._say_if_not_first()
         model = self.model
         news = _keeper(model).follow(averaging.statistics(model))
         if not getattr(model, "averages_statistics", False):
@@ -95,7 +113,7 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
                 delattr(self.model, name)
         self._give_back()
         if self.final == "average":
-            _swap_in(self.model)
+            self._put_in(self.model)
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Puts the average in."""
@@ -112,7 +130,8 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
     @contextlib.contextmanager
     def averaged(self, model: keras.Model) -> Iterator[None]:
         """Within it, `model` holds the average."""
-        swapped = _swap_in(model)
+        self._measured = None
+        swapped = self._put_in(model)
         try:
             yield
         finally:
@@ -124,7 +143,56 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         _keeper(model).give_back()
 
     def _swap_in(self) -> None:
-        self._swapped = _swap_in(self.model) or self._swapped
+        self._swapped = self._put_in(self.model) or self._swapped
+
+    def _put_in(self, model: keras.Model) -> bool:
+        """Puts the average into the model, with statistics that belong to it; whether that was news."""
+        keeper, statistics = _keeper(model), averaging.statistics(model)
+        if keeper.swapped:
+            return False
+        if keeper.statistics_shapes:
+            keeper.follow(statistics)
+        averages = {id(variable): average for variable, average in keeper.average}
+        has_begun = any(id(average) != variable for variable, average in averages.items())
+        measured = batch_statistics.variables(model) if self._refresher is not None and has_begun else []
+        known = {id(variable) for variable in measured}
+        left = [v for v in statistics if averages.get(id(v), v) is v and id(v) not in known]
+        if has_begun and left:
+            warnings.warn(
+                f"The weights were averaged and the {len(left)} statistics of BatchNorm (or other weights that no "
+                "gradient trains) were not: the average is evaluated with the raw ones. Give `fit` the callback "
+                "EvaluateWithAverage from the first update that is taken on, or the callback `refresh_batch_norm`.",
+                stacklevel=3,
+            )
+        keeper.swap_in(beside=measured)
+        if measured:
+            try:
+                self._measure(model, int(keras.ops.convert_to_numpy(keeper.updates)))
+            except BaseException:
+                keeper.give_back()
+                raise
+        return True
+
+    def _measure(self, model: keras.Model, updates: int) -> None:
+        if self._refresher is None:
+            return
+        if self._measured is None or self._measured[0] != updates:
+            self._measured = updates, self._refresher.estimate(model)
+        for variable, value in self._measured[1]:
+            variable.assign(value)
+
+    def _say_if_not_first(self) -> None:
+        # Keras tells a callback nothing of the others. The list of this `fit` is the one with the model's history.
+        lists = [found for found in gc.get_referrers(self) if type(found) is list]
+        history = getattr(self.model, "history", None)
+        running = next((found for found in lists if any(callback is history for callback in found)), [self])
+        before = [type(callback).__name__ for callback in running[: running.index(self)]]
+        if before:
+            warnings.warn(
+                "EvaluateWithAverage has to be the first of the callbacks: those before it see the raw weights at the "
+                f"end of an epoch without validation. Received: {', '.join(before)} before it",
+                stacklevel=2,
+            )
 
     def _give_back(self) -> None:
         # By the property `model`, JAX's loop stores the values it holds: now, and not over these later.
@@ -141,24 +209,6 @@ def _keeper(model: keras.Model) -> Any:
             f"optimizer={getattr(model, 'optimizer', None)!r}"
         )
     return keeper
-
-
-def _swap_in(model: keras.Model) -> bool:
-    """Puts the average into the model; whether that was news."""
-    keeper, statistics = _keeper(model), averaging.statistics(model)
-    if keeper.swapped:
-        return False
-    if keeper.statistics_shapes:
-        keeper.follow(statistics)
-    elif statistics and keeper.built and int(keras.ops.convert_to_tensor(keeper.updates)):
-        warnings.warn(
-            f"The weights were averaged and the {len(statistics)} statistics of BatchNorm (or other weights that no "
-            "gradient trains) were not: the average is evaluated with the raw ones. Give `fit` the callback "
-            "EvaluateWithAverage, and they are averaged too.",
-            stacklevel=3,
-        )
-    keeper.swap_in()
-    return True
 
 
 def _averaging_statistics(model: keras.Model, train_step: Callable[..., Any]) -> Callable[..., Any]:

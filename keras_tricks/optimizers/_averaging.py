@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_tricks._core import checks
 from keras_tricks.optimizers import _each
 from keras_tricks.optimizers._base import OptimizerWrapper
 from keras_tricks.optimizers._state import Tensor, Unowned, to_host
@@ -15,11 +16,13 @@ from keras_tricks.optimizers._state import Tensor, Unowned, to_host
 class AveragingWrapper(OptimizerWrapper):
     """Keeps an average of the weights, which a trick defines by `share`.
 
-    After update number s (the first is 0), `average += share(s) * (weights - average)`. A share of 1 is a copy, and
-    the first must be one.
+    After update number s, counted from `start`, `average += share(s) * (weights - average)`, for s = 0, every,
+    2 * every, ... A share of 1 is a copy, and the first must be one.
 
     Args:
         inner_optimizer: The optimizer that is wrapped.
+        every: One update in so many is taken into the average.
+        start: Updates before the first one that is taken.
         statistics_shapes: Filled in when saved: the shapes of the BatchNorm statistics that are averaged too, so that
             a loaded optimizer has a place for their averages before it meets the model.
         **kwargs: `name`: see `OptimizerWrapper`.
@@ -30,13 +33,17 @@ class AveragingWrapper(OptimizerWrapper):
     def __init__(
         self,
         inner_optimizer: keras.optimizers.Optimizer | str,
+        every: int = 1,
+        start: int = 0,
         statistics_shapes: Sequence[Sequence[int]] = (),
         **kwargs: Any,
     ):
         super().__init__(inner_optimizer, **kwargs)
+        self.every = checks.count("every", every)
+        self.start = checks.count("start", start, minimum=0)
         self._shapes = Unowned([list(shape) for shape in statistics_shapes])
         self._followed = Unowned()
-        self._raw = Unowned()
+        self._raw, self._raw_beside = Unowned(), Unowned()
 
     @property
     def statistics_shapes(self) -> list[list[int]]:
@@ -44,7 +51,7 @@ class AveragingWrapper(OptimizerWrapper):
         return self._shapes.items
 
     def share(self, step: Tensor) -> Tensor:
-        """The share of the new weights in the average, for update number `step` as a float32 scalar."""
+        """The share of the new weights in the average, float32, for update number `step` since `start`, an integer."""
         raise NotImplementedError
 
     def create_state(self, variables: list[keras.Variable]) -> None:
@@ -80,9 +87,9 @@ class AveragingWrapper(OptimizerWrapper):
         return True
 
     def after_update(self, variables: list[keras.Variable]) -> None:
-        """Moves the average towards the new weights."""
-        share = self.share(ops.cast(ops.convert_to_tensor(self.updates), "float32"))
-        _each.interpolate(self._averages.items, self._weights.items, share)
+        """Moves the average towards the new weights, if they are to be taken."""
+        step = ops.convert_to_tensor(self.updates) - self.start
+        self._move(self._averages.items, self._weights.items, step, self.share(ops.maximum(step, 0)))
         self.assign(self.updates, ops.convert_to_tensor(self.updates) + 1)
         if keras.backend.backend() != "jax":
             self.average_statistics()
@@ -95,19 +102,29 @@ class AveragingWrapper(OptimizerWrapper):
         if not self._followed.items:
             return
         updates, done = ops.convert_to_tensor(self.updates), ops.convert_to_tensor(self.statistics_updates)
-        share = self.share(ops.cast(ops.maximum(updates - 1, 0), "float32"))
+        step = updates - 1 - self.start
+        share = self.share(ops.maximum(step, 0))
         share = ops.where(ops.equal(done, 0), ops.ones_like(share), share)
         share = ops.where(ops.equal(done, updates), ops.zeros_like(share), share)
-        _each.interpolate(self._statistics.items, self._followed.items, share)
-        self.assign(self.statistics_updates, ops.copy(updates))
+        self._move(self._statistics.items, self._followed.items, step, share)
+        self.assign(self.statistics_updates, ops.where(self._is_taken(step), updates, done))
+
+    def _move(self, averages: list[keras.Variable], values: list[keras.Variable], step: Tensor, share: Tensor) -> None:
+        if self.every == 1 and not self.start:
+            _each.interpolate(averages, values, share)
+        else:
+            _each.interpolate_if(averages, values, share, self._is_taken(step))
+
+    def _is_taken(self, step: Tensor) -> Tensor:
+        return ops.logical_and(step >= 0, ops.equal(step % self.every, 0))
 
     @property
     def average(self) -> list[tuple[keras.Variable, keras.Variable]]:
-        """Pairs of each averaged variable of the model and its average (before the first update: itself)."""
+        """Pairs of each averaged variable of the model and its average (before one was taken: itself)."""
         if not self.built:
             return []
         weights, statistics = self._weights.items, self._followed.items
-        averages = self._averages.items if _number(self.updates) else weights
+        averages = self._averages.items if _number(self.updates) > self.start else weights
         averages_of_statistics = (
             self._statistics.items if statistics and _number(self.statistics_updates) else statistics
         )
@@ -118,12 +135,14 @@ class AveragingWrapper(OptimizerWrapper):
         """Whether the model holds the average, and its raw weights are kept here."""
         return bool(self._raw.items)
 
-    def swap_in(self) -> None:
-        """Puts the average into the model, and keeps the raw weights."""
+    def swap_in(self, beside: Sequence[keras.Variable] = ()) -> None:
+        """Puts the average into the model, and keeps the raw weights, and those `beside` that have no average."""
         if self.swapped:
             return
         pairs = self.average
+        averaged = {id(variable) for variable, _ in pairs}
         self._raw = Unowned(to_host(variable) for variable, _ in pairs)
+        self._raw_beside = Unowned((variable, to_host(variable)) for variable in beside if id(variable) not in averaged)
         self._raw_updates = _number(self.updates) if self.built else 0
         for variable, average in pairs:
             variable.assign(to_host(average))
@@ -131,9 +150,10 @@ class AveragingWrapper(OptimizerWrapper):
     def give_back(self) -> None:
         """Puts the raw weights back into the model, unless it was trained on since."""
         if self.swapped and self._raw_updates == _number(self.updates):
-            for (variable, _), raw in zip(self.average, self._raw.items, strict=False):
+            averaged = [variable for variable, _ in self.average]
+            for variable, raw in [*zip(averaged, self._raw.items, strict=False), *self._raw_beside.items]:
                 variable.assign(raw)
-        self._raw = Unowned()
+        self._raw, self._raw_beside = Unowned(), Unowned()
 
     def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         """Gives the raw weights back when `fit` ends, before any callback's `on_train_end`."""

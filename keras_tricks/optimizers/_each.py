@@ -15,6 +15,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_tricks._core import host
+
 Tensor = Any
 Variables = Sequence[keras.Variable]
 
@@ -53,10 +55,36 @@ def add(variables: Variables, values: Sequence[Tensor], factor: Any = 1.0) -> No
 @_list_wise
 def interpolate(variables: Variables, targets: Sequence[Tensor], share: Any) -> None:
     """`variable += share * (target - variable)`: exact where the two are equal."""
-    for variable, target in zip(variables, tensors(targets), strict=True):
-        value = ops.convert_to_tensor(variable)
-        change = ops.cast(target, value.dtype) - value
-        variable.assign(value + ops.cast(share, value.dtype) * change)
+    for variable, value in zip(variables, _interpolated(tensors(variables), tensors(targets), share), strict=True):
+        variable.assign(value)
+
+
+def _interpolated(values: Sequence[Tensor], targets: Sequence[Tensor], share: Any) -> list[Tensor]:
+    return [
+        value + ops.cast(share, value.dtype) * (ops.cast(target, value.dtype) - value)
+        for value, target in zip(values, targets, strict=True)
+    ]
+
+
+@_list_wise
+def interpolate_if(variables: Variables, targets: Sequence[Tensor], share: Any, condition: Tensor) -> None:
+    """As `interpolate` where the scalar `condition` holds; where it does not, next to nothing is done."""
+    known = host.value(condition)
+    if known is not None:  # outside of compiled code, where JAX would compile the branches at each call
+        if known:
+            interpolate(variables, targets, share)
+        return
+    if keras.backend.backend() == "tensorflow":
+        if importlib.import_module("keras_tricks.optimizers._tensorflow").replicas() == 1:
+            ops.cond(condition, lambda: interpolate(variables, targets, share), lambda: None)
+        else:  # there no branch may assign
+            interpolate(variables, targets, ops.where(condition, share, ops.zeros_like(share)))
+        return
+    # JAX's branches cannot assign.
+    values, targets = tensors(variables), tensors(targets)
+    moved = ops.cond(condition, lambda: _interpolated(values, targets, share), lambda: values)
+    for variable, value in zip(variables, moved, strict=True):
+        variable.assign(value)
 
 
 @_list_wise

@@ -96,6 +96,15 @@ def interpolate(variables: Sequence[Any], targets: Sequence[Any], share: Any) ->
 
 
 @torch.no_grad()
+def interpolate_if(variables: Sequence[Any], targets: Sequence[Any], share: Any, condition: Tensor) -> None:
+    if condition.device.type != "cpu":
+        # Where it is known only there: to ask would be to wait.
+        interpolate(variables, targets, torch.where(condition, share, torch.zeros_like(share)))
+    elif condition:
+        interpolate(variables, targets, share)
+
+
+@torch.no_grad()
 def interpolate_squares(variables: Sequence[Any], values: Sequence[Any], share: Any) -> None:
     targets, bases, share = _tensors(variables), _tensors(values), _number(share)
     torch._foreach_mul_(targets, 1 - share)

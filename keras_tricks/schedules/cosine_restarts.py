@@ -90,6 +90,14 @@ class CosineRestarts(Schedule):
         fall = low + (peak - low) * ops.sin(0.5 * math.pi * left) ** 2
         return fall * ops.minimum((place + 1.0) / (self.warmup_steps + 1.0), 1.0)
 
+    def cycle_end(self, step: int) -> int:
+        """How many steps are done when the cycle that `step` belongs to has ended."""
+        if self.period_factor == 1:
+            return (step // self.period + 1) * self.period
+        starts, lengths = self._cycles()
+        cycle = int(np.searchsorted(starts, step, side="right")) - 1
+        return int(starts[cycle]) + int(lengths[cycle])
+
     def _cycles(self) -> tuple[np.ndarray, np.ndarray]:
         """Where the cycles begin, and how long they are, int32, until steps cannot be counted any further."""
         starts, lengths = [0], [self.period]

@@ -74,7 +74,7 @@ class Cyclical(Schedule):
 
     def value(self, step: Tensor) -> Tensor:
         """The rate at `step`."""
-        up, down = self.half_cycle_steps, self.down_steps or self.half_cycle_steps
+        up, down = self._lengths()
         cycle = step // (up + down)
         place = step - cycle * (up + down)
         rise, fall = ops.cast(place, "float32") / up, ops.cast(up + down - place, "float32") / down
@@ -84,3 +84,11 @@ class Cyclical(Schedule):
         if self.policy == "exp_range":
             height = height * ops.exp(math.log(self.gamma) * ops.cast(step, "float32"))
         return self.low + height
+
+    def cycle_end(self, step: int) -> int:
+        """How many steps are done when the cycle that `step` belongs to has ended."""
+        length = sum(self._lengths())
+        return (step // length + 1) * length
+
+    def _lengths(self) -> tuple[int, int]:
+        return self.half_cycle_steps, self.down_steps or self.half_cycle_steps

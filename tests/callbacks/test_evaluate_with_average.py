@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import importlib
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_tricks._core import averaging
-from keras_tricks.callbacks import EvaluateWithAverage
+from keras_tricks.callbacks import EvaluateWithAverage, RefreshBatchNorm
 from keras_tricks.optimizers import OptimizerWrapper, WeightAverage
 from keras_tricks.training import Trainer
 from tests.contracts.callback import CallbackContract, Failing, RawWeights
@@ -24,6 +25,23 @@ def expected_average(batches, decay=0.9) -> list[np.ndarray]:
         np.array(exponential_average([w.astype("float64") for w in series], decay)[-1])
         for series in zip(*batches, strict=True)
     ]
+
+
+def mean_model(start: int = 1, every: int = 2, **compile_arguments) -> keras.Model:
+    """Keeps the mean of the weights after updates 2, 4, 6, ...: one in each epoch of `fit`."""
+    inner = keras.optimizers.SGD(0.2)
+    return small_model(WeightAverage(inner, kind="mean", start=start, every=every), **compile_arguments)
+
+
+def mean_of(batches) -> list[np.ndarray]:
+    return [np.mean(series, axis=0, dtype="float64") for series in zip(*batches[1::2], strict=True)]
+
+
+def with_own_statistics(weights: list[np.ndarray]) -> list[np.ndarray]:
+    """The weights of `small_model`, the statistics among them as those of all of X."""
+    kernel, gamma, beta, *_, last, bias = weights
+    hidden = X @ kernel
+    return [kernel, gamma, beta, hidden.mean(0), hidden.var(0), last, bias]
 
 
 class TestEvaluateWithAverage(CallbackContract):
@@ -56,7 +74,8 @@ class TestEvaluateWithAverage(CallbackContract):
 
     def test_standing_last_it_still_shows_other_callbacks_the_average_after_a_validation(self):
         model, record = averaging_model(), RawWeights()
-        fit(model, 2, validation_data=(X, Y), callbacks=[record, EvaluateWithAverage()])
+        with pytest.warns(UserWarning, match=r"has to be the first of the callbacks.*Received: RawWeights before it"):
+            fit(model, 2, validation_data=(X, Y), callbacks=[record, EvaluateWithAverage()])
         assert_equal(record.epochs[-1], expected_average(record.batches), rtol=1e-5, atol=1e-6)
 
     def test_evaluate_and_predict_by_hand_use_the_average(self):
@@ -75,7 +94,9 @@ class TestEvaluateWithAverage(CallbackContract):
         model = averaging_model(keras.optimizers.SGD(0.2))
         stopping = keras.callbacks.EarlyStopping(patience=99, restore_best_weights=True)
         callbacks = [EvaluateWithAverage(), stopping] if first else [stopping, EvaluateWithAverage()]
-        history = fit(model, 4, validation_data=(X, Y), callbacks=callbacks).history
+        says_so = contextlib.nullcontext() if first else pytest.warns(UserWarning, match="EarlyStopping before it")
+        with says_so:
+            history = fit(model, 4, validation_data=(X, Y), callbacks=callbacks).history
         np.testing.assert_allclose(model.evaluate(X, Y, verbose=0), min(history["val_loss"]), rtol=1e-6)
 
     def test_a_checkpoint_holds_the_average_and_goes_on_from_the_raw_weights(self, tmp_path):
@@ -211,6 +232,12 @@ class TestEvaluateWithAverage(CallbackContract):
         with pytest.warns(UserWarning, match="2 statistics of BatchNorm"):
             model.evaluate(X, Y, verbose=0, callbacks=[EvaluateWithAverage()])
 
+    def test_says_so_when_no_update_was_taken_since_statistics_are_averaged(self):
+        model = mean_model(start=0, every=5)
+        fit(model)
+        with pytest.warns(UserWarning, match="2 statistics of BatchNorm"):
+            fit(model, callbacks=[EvaluateWithAverage()])
+
     def test_before_any_training_the_average_is_the_model(self):
         model = averaging_model()
         before = model.get_weights()
@@ -229,3 +256,129 @@ class TestEvaluateWithAverage(CallbackContract):
     def test_refuses_an_optimizer_without_average(self, optimizer):
         with pytest.raises(ValueError, match="EvaluateWithAverage needs an optimizer that keeps an average"):
             fit(small_model(optimizer), callbacks=[EvaluateWithAverage()])
+
+    def test_the_best_checkpoint_is_what_was_best(self, tmp_path):
+        model = averaging_model(keras.optimizers.SGD(0.4), decay=0.5)
+        whole = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", save_best_only=True)
+        weights = keras.callbacks.ModelCheckpoint(
+            tmp_path / "best.weights.h5", save_best_only=True, save_weights_only=True
+        )
+        stopping = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+        callbacks = [EvaluateWithAverage(), whole, weights, stopping]
+        losses = fit(model, 30, validation_data=(X, Y), callbacks=callbacks).history["val_loss"]
+        assert len(losses) < 30
+        fresh = averaging_model(keras.optimizers.SGD(0.4), decay=0.5)
+        fresh.optimizer.build(fresh.trainable_variables)
+        fresh.optimizer.follow(averaging.statistics(fresh))
+        fresh.load_weights(tmp_path / "best.weights.h5")
+        for best in (model, keras.models.load_model(tmp_path / "best.keras"), fresh):
+            np.testing.assert_allclose(best.evaluate(X, Y, verbose=0), min(losses), rtol=1e-6)
+
+    def test_is_told_of_callbacks_before_it_once_a_fit(self):
+        model = averaging_model()
+        with pytest.warns(UserWarning, match="first of the callbacks") as caught:
+            fit(model, 3, callbacks=[keras.callbacks.LambdaCallback(), EvaluateWithAverage()])
+        assert sum("first of the callbacks" in str(warning.message) for warning in caught) == 1
+        model.evaluate(X, Y, verbose=0, callbacks=[keras.callbacks.LambdaCallback(), EvaluateWithAverage()])
+
+    def test_a_mean_of_weights_comes_with_the_mean_of_the_statistics(self):
+        model, record = mean_model(), RawWeights()
+        fit(model, 3, callbacks=[EvaluateWithAverage(final="average"), record])
+        assert_equal(model.get_weights(), mean_of(record.batches), rtol=1e-5, atol=1e-6)
+
+    def test_until_an_average_has_begun_the_model_is_seen_as_it_is(self):
+        model, record = mean_model(start=3), RawWeights()
+        callbacks = [EvaluateWithAverage(refresh_batch_norm=(X, Y)), record]
+        fit(model, 2, validation_data=(X, Y), callbacks=callbacks)
+        assert_equal(record.epochs[0], record.batches[1])
+        assert np.abs(record.epochs[1][3] - record.batches[3][3]).max() > 1e-3
+
+    def test_averaging_ends_with_the_statistics_of_the_averaged_weights(self):
+        model, record = mean_model(), RawWeights()
+        refresh = RefreshBatchNorm(X, batch_size=16)
+        callbacks = [EvaluateWithAverage("average", refresh_batch_norm=refresh), record]
+        losses = fit(model, 3, validation_data=(X, Y), callbacks=callbacks).history["val_loss"]
+        expected = with_own_statistics(mean_of(record.batches))
+        assert_equal(record.epochs[-1], expected, rtol=1e-4, atol=1e-5)
+        assert_equal(model.get_weights(), record.epochs[-1])
+        np.testing.assert_allclose(model.evaluate(X, Y, verbose=0), losses[-1], rtol=1e-6)
+
+    def test_measures_once_for_the_same_average(self):
+        class Counting(keras.utils.PyDataset):
+            passes = 0
+
+            def __len__(self):
+                return 1
+
+            def __getitem__(self, index):
+                Counting.passes += 1
+                return X, Y
+
+        model, callback = averaging_model(), EvaluateWithAverage("average", Counting())
+        fit(model, 2, validation_data=(X, Y), callbacks=[callback])
+        assert Counting.passes == 2
+
+    def test_measured_statistics_go_again_where_none_were_averaged(self):
+        model, callback = averaging_model(), EvaluateWithAverage(refresh_batch_norm=(X, Y))
+        fit(model)
+        before = model.get_weights()
+        with callback.averaged(model):
+            average = [numbers([average])[0] for _, average in model.optimizer.average]
+            expected = with_own_statistics([*average[:3], None, None, *average[3:]])
+            assert_equal(model.get_weights(), expected, rtol=1e-4, atol=1e-5)
+        assert_equal(model.get_weights(), before)
+        model.evaluate(X, Y, verbose=0, callbacks=[callback])
+        assert_equal(model.get_weights(), before)
+
+    @pytest.mark.parametrize("validates", [True, False])
+    def test_an_error_of_the_data_it_measures_on_gives_the_weights_back(self, validates):
+        def broken():
+            yield X
+            raise OSError("disk")
+
+        model, record = averaging_model(), RawWeights()
+        callbacks = [EvaluateWithAverage(refresh_batch_norm=broken()), record]
+        with pytest.raises(OSError, match="disk"):
+            fit(model, validation_data=(X, Y) if validates else None, callbacks=callbacks)
+        assert_equal(model.get_weights(), record.batches[-1])
+        fit(model, callbacks=[EvaluateWithAverage()])
+
+    def test_backup_and_restore_resumes_with_measured_statistics(self, tmp_path):
+        straight, stopped, resumed = mean_model(), mean_model(), mean_model()
+
+        def callbacks():
+            return [EvaluateWithAverage("average", (X, Y)), keras.callbacks.BackupAndRestore(tmp_path / "backup")]
+
+        fit(straight, 3, validation_data=(X, Y), callbacks=callbacks()[:1])
+        with pytest.raises(OSError, match="on purpose"):
+            fit(stopped, 3, validation_data=(X, Y), callbacks=[*callbacks(), FailingIn(2)])
+        fit(resumed, 3, validation_data=(X, Y), callbacks=callbacks())
+        assert_equal(resumed.get_weights(), straight.get_weights())
+        assert_equal(numbers(resumed.optimizer.variables), numbers(straight.optimizer.variables))
+
+
+class FailingIn(keras.callbacks.Callback):
+    """Raises when `epoch` begins."""
+
+    def __init__(self, epoch: int):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise OSError("on purpose")
+
+
+class Measuring(EvaluateWithAverage):
+    """With statistics that are measured for the average."""
+
+    def __init__(self, final: str = "raw"):
+        super().__init__(final, refresh_batch_norm=(X, Y))
+
+
+class TestMeasuringOnTheAverage(CallbackContract):
+    cls = Measuring
+    arguments = {"final": "average"}
+
+    def make_model(self):
+        return averaging_model()

@@ -1,29 +1,62 @@
+import importlib
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_tricks.optimizers import OptimizerWrapper, WeightAverage
-from tests.contracts.optimizer import OptimizerContract, assert_equal, bowl_gradients, bowl_variables, numbers
+from tests.contracts.optimizer import (
+    OptimizerContract,
+    assert_equal,
+    bowl_gradients,
+    bowl_variables,
+    fit,
+    numbers,
+    small_model,
+)
 
 
 def averages(optimizer) -> list[np.ndarray]:
     return numbers([average for _, average in optimizer.average])
 
 
-def exponential_average(series: list[float], decay: float, gamma: float = 1.0, power: float = 2 / 3) -> list[float]:
+def exponential_average(
+    series: list[float], decay: float, gamma: float = 1.0, power: float = 2 / 3, every: int = 1, start: int = 0
+) -> list[float]:
     """In float64, by the formula; timm's `get_decay` counts the same s."""
-    results = []
-    for s, value in enumerate(series):
-        d = max(0.0, min(decay, 1 - (1 + s / gamma) ** -power))
-        results.append(d * results[-1] + (1 - d) * value if s else value)
+    results = list(series[: start + 1])
+    for s, value in enumerate(series[start + 1 :], 1):
+        d = max(0.0, min(decay, 1 - (1 + s / gamma) ** -power)) ** every
+        results.append(results[-1] if s % every else d * results[-1] + (1 - d) * value)
     return results
+
+
+def followed(optimizer, steps: int) -> tuple[list[float], list[float]]:
+    """A weight that moves at random, and its average, after each update."""
+    variable, weights, seen = keras.Variable(np.zeros((), "float32")), [], []
+    for step in np.random.default_rng(1).normal(size=steps).astype("float32"):
+        optimizer.apply([ops.convert_to_tensor(step)], [variable])
+        weights.append(float(numbers([variable])[0]))
+        seen.append(float(averages(optimizer)[0]))
+    return weights, seen
 
 
 class TestWeightAverage(OptimizerContract):
     cls = WeightAverage
-    arguments = {"decay": 0.75, "warmup": False, "warmup_gamma": 2.0, "warmup_power": 0.75}
+    arguments = {
+        "decay": 0.75,
+        "every": 2,
+        "start": 1,
+        "warmup": False,
+        "warmup_gamma": 2.0,
+        "warmup_power": 0.75,
+    }
     bad_arguments = [
+        ("kind", "median"),
+        ("every", 0),
+        ("every", 2.0),
+        ("start", -1),
         ("decay", 1.5),
         ("decay", -0.1),
         ("warmup", 2),
@@ -43,20 +76,83 @@ class TestWeightAverage(OptimizerContract):
 
     @pytest.mark.parametrize(
         "arguments",
-        [{}, {"decay": 0.5}, {"warmup_gamma": 5.0, "warmup_power": 0.75}, {"decay": 1.0, "warmup_power": 1.0}],
+        [
+            {},
+            {"decay": 0.5},
+            {"warmup_gamma": 5.0, "warmup_power": 0.75},
+            {"decay": 1.0, "warmup_power": 1.0},
+            {"every": 3},
+            {"decay": 0.5, "every": 4, "start": 5},
+            {"decay": 0.0, "every": 2},
+            {"start": 7},
+        ],
     )
     def test_equals_its_formula_with_the_growing_decay(self, arguments):
-        variable = keras.Variable(np.zeros((), "float32"))
-        optimizer = WeightAverage(keras.optimizers.SGD(1.0), **arguments)
-        steps = np.random.default_rng(1).normal(size=40).astype("float32")
-        weights, seen = [], []
-        for step in steps:
-            optimizer.apply([ops.convert_to_tensor(step)], [variable])
-            weights.append(float(numbers([variable])[0]))
-            seen.append(float(averages(optimizer)[0]))
+        weights, seen = followed(WeightAverage(keras.optimizers.SGD(1.0), **arguments), 40)
         names = {"warmup_gamma": "gamma", "warmup_power": "power"}
         expected = exponential_average(weights, **{"decay": 0.999} | {names.get(k, k): v for k, v in arguments.items()})
         np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize(("every", "start"), [(1, 0), (1, 4), (3, 2)])
+    def test_the_mean_is_that_of_the_updates_it_takes(self, every, start):
+        optimizer = WeightAverage(keras.optimizers.SGD(1.0), kind="mean", every=every, start=start)
+        weights, seen = followed(optimizer, 20)
+        expected = [np.mean(weights[start : last + 1 : every]) for last in range(start, 20)]
+        np.testing.assert_allclose(seen, weights[:start] + expected, rtol=1e-5, atol=1e-6)
+
+    def test_without_warmup_the_decay_is_to_the_power_of_every(self):
+        arguments = {"decay": 0.9, "warmup": False, "every": 3}
+        weights, seen = followed(WeightAverage(keras.optimizers.SGD(1.0), **arguments), 10)
+        expected = exponential_average(weights, 0.9, gamma=1e-9, every=3)
+        np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-6)
+
+    def test_a_rescaled_share_keeps_its_digits(self):
+        for arguments in ({"warmup": False}, {}):
+            optimizer = WeightAverage("sgd", decay=1 - 1e-7, every=10, **arguments)
+            share = optimizer.share(ops.convert_to_tensor(np.int32(2**31 - 1)))
+            limit = max((2.0**31) ** (-2 / 3), 1e-7) if not arguments else 1e-7
+            np.testing.assert_allclose(ops.convert_to_numpy(share), 10 * limit, rtol=1e-5)
+
+    def test_a_decay_means_nothing_for_a_mean(self):
+        with pytest.raises(ValueError, match=r'`decay` must be left out for kind="mean".*decay=0.9'):
+            WeightAverage("sgd", decay=0.9, kind="mean")
+
+    def test_a_mean_counts_updates_under_accumulation(self):
+        variable, seen = keras.Variable(np.zeros(1, "float32")), []
+        inner = keras.optimizers.SGD(1.0, gradient_accumulation_steps=2)
+        optimizer = WeightAverage(inner, kind="mean", every=2, start=1)
+        for _ in range(12):
+            optimizer.apply([ops.convert_to_tensor(np.array([-1.0], "float32"))], [variable])
+            seen.append(averages(optimizer)[0][0])
+        assert_equal([seen], [[0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4]])
+
+    @pytest.mark.filterwarnings("ignore")  # torch's compiler looks at gradients that warn of being looked at
+    def test_a_mean_resumes_bit_for_bit_and_compiles(self, tmp_path, backend):
+        def made():
+            inner = keras.optimizers.Adam(0.1)
+            return small_model(WeightAverage(inner, kind="mean", every=3, start=2), jit_compile=backend != "torch")
+
+        straight, stopped = made(), made()
+        fit(straight, 6)
+        fit(stopped, 2)
+        stopped.save(tmp_path / "model.keras")
+        resumed = keras.models.load_model(tmp_path / "model.keras")
+        assert resumed.optimizer.get_config() == stopped.optimizer.get_config()
+        fit(resumed, 4)
+        assert_equal(averages(resumed.optimizer), averages(straight.optimizer))
+        assert np.abs(averages(resumed.optimizer)[0] - straight.get_weights()[0]).max() > 1e-3
+
+    def test_on_several_replicas_where_no_branch_may_assign_it_takes_the_same(self, monkeypatch, backend):
+        if backend != "tensorflow":
+            pytest.skip("replicas are TensorFlow's")
+        module = importlib.import_module("keras_tricks.optimizers._tensorflow")
+        seen = []
+        for replicas in (1, 2):
+            monkeypatch.setattr(module, "replicas", lambda replicas=replicas: replicas)
+            model = small_model(WeightAverage(keras.optimizers.SGD(0.1), kind="mean", every=2, start=1))
+            fit(model, 3)
+            seen.append(averages(model.optimizer))
+        assert_equal(*seen, rtol=1e-6)
 
     def test_a_power_of_one_and_no_limit_is_the_mean_of_all_weights(self):
         variable = keras.Variable(np.zeros((), "float32"))

@@ -61,6 +61,7 @@ def test_every_cycle_begins_at_its_peak_on_a_whole_step(factor, period):
         if start + length >= 2**31:
             break
         assert float(schedule(start)) == 1.0
+        assert schedule.cycle_end(start) == schedule.cycle_end(start + length - 1) == start + length
         if length > 1:
             last = np.sin(0.5 * np.pi / length) ** 2
             assert float(schedule(start + length - 1)) == pytest.approx(last, rel=1e-5)

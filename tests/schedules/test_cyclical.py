@@ -63,3 +63,9 @@ def test_equals_torch_at_every_step(policy, down):
 def test_counts_exactly_where_float32_does_not():
     schedule = Cyclical(0.0, 1.0, 4)
     np.testing.assert_array_equal(to_numpy(schedule(2**30 + np.arange(9))), [0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0])
+
+
+def test_says_where_cycles_end():
+    schedule = Cyclical(0.1, 0.5, half_cycle_steps=4, down_steps=3)
+    assert [schedule.cycle_end(step) for step in (0, 6, 7, 13, 2**30)] == [7, 7, 14, 14, (2**30 // 7 + 1) * 7]
+    assert [float(schedule(end)) for end in (7, 14)] == [float(schedule(0))] * 2

@@ -38,6 +38,8 @@ CONTENDERS: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
     "LARS": lambda: LARS(1e-3, **DECAY),
     "OptimizerWrapper(AdamW)": lambda: OptimizerWrapper(adamw()),
     "WeightAverage(AdamW)": lambda: WeightAverage(adamw()),
+    "WeightAverage(AdamW, every=10)": lambda: WeightAverage(adamw(), every=10),
+    "WeightAverage(AdamW, mean, not begun)": lambda: WeightAverage(adamw(), kind="mean", every=100, start=10**6),
     "Keras AdamW(use_ema=True)": lambda: keras.optimizers.AdamW(1e-3, use_ema=True),
     "Lookahead(AdamW)": lambda: kto.Lookahead(adamw()),
     "GradientCentralization(AdamW)": lambda: kto.GradientCentralization(adamw()),
@@ -105,13 +107,15 @@ def update(optimizer: keras.optimizers.Optimizer, parameters: int) -> Callable[[
 def _jax(optimizer, gradients, variables):
     import jax
 
-    step = jax.jit(optimizer.stateless_apply, donate_argnums=(0, 2))
-    state = [[v.value for v in optimizer.variables], [v.value for v in variables]]
+    def apply(weights, numbers):
+        return optimizer.stateless_apply(numbers, gradients, weights)
+
+    # What goes in and what comes out in the same order, as in Keras' step: JAX pairs buffers by order and shape.
+    step = jax.jit(apply, donate_argnums=(0, 1))
+    state = [[v.value for v in variables], [v.value for v in optimizer.variables]]
 
     def run():
-        weights, state[0] = step(state[0], gradients, state[1])
-        state[1] = jax.block_until_ready(weights)
-        jax.block_until_ready(state[0])
+        state[:] = jax.block_until_ready(step(*state))
 
     return run
 
