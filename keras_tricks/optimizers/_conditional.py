@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_tricks._core import host
+
 Tensor = Any
 
 
@@ -30,6 +32,10 @@ def run_either(
     read: Sequence[keras.Variable] = (),
 ) -> None:
     """Calls `function` where `condition` holds, or else `other`, as in `run_if`."""
+    known = host.value(condition)
+    if known is not None:  # outside of compiled code, where JAX would compile the branches at each call
+        function() if known else other()
+        return
     if keras.backend.backend() != "jax":
         ops.cond(condition, lambda: _nothing(function()), lambda: _nothing(other()))
         return
