@@ -1,7 +1,9 @@
 """The training step with the augmentation in it, in the form that each backend's `fit` compiles."""
 
 import contextlib
+import functools
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,9 +22,9 @@ class StatefulStep:
     def train_step(self, data: Any) -> Any:
         """One update from one batch, augmented first."""
         data = self.augment_data(data)  # type: ignore[attr-defined]
-        step = super().train_step  # type: ignore[misc]
+        step = _in_passes(self, super().train_step)  # type: ignore[misc]
         size = self.micro_batch_size
-        return step(data) if _fits(data, size) else _in_pieces().train_in_pieces(self, step, data, size)
+        return step(data) if _fits(data, size) else _with("pieces").train_in_pieces(self, step, data, size)
 
     def weights_kept(self) -> contextlib.AbstractContextManager[None]:
         """Here a loop that ends by an exception cannot lose the variables."""
@@ -45,8 +47,9 @@ class StatelessStep:
             data = self.augment_data(data)  # type: ignore[attr-defined]
         non_trainable = [scope.get_current_value(variable) for variable in variables]
         state = (trainable, non_trainable, optimizer, metrics)
-        step, size = super().train_step, self.micro_batch_size  # type: ignore[misc]
-        return step(state, data) if _fits(data, size) else _in_pieces().train_in_pieces(self, step, state, data, size)
+        step = _in_passes(self, super().train_step)  # type: ignore[misc]
+        size = self.micro_batch_size
+        return step(state, data) if _fits(data, size) else _with("pieces").train_in_pieces(self, step, state, data, size)
 
     def make_train_function(self, force: bool = False) -> None:
         """As Keras', guarded."""
@@ -86,8 +89,16 @@ def _fits(data: Any, size: int | None) -> bool:
     return size is None or (count is not None and count <= size)
 
 
-def _in_pieces() -> Any:
-    return importlib.import_module(f"keras_tricks.training._{keras.backend.backend()}_pieces")
+def _in_passes(trainer: Any, step: Callable[..., Any]) -> Callable[..., Any]:
+    """`step`, or the one that takes two passes where the trainer does."""
+    if trainer.sharpness is None:
+        return step
+    return functools.partial(_with("sharpness").train_in_two_passes, trainer, step)
+
+
+def _with(name: str) -> Any:
+    """The active backend's file for `name`."""
+    return importlib.import_module(f"keras_tricks.training._{keras.backend.backend()}_{name}")
 
 
 AugmentedStep: type = StatelessStep if keras.backend.backend() == "jax" else StatefulStep

@@ -10,6 +10,7 @@ from keras_tricks._core import averaging, chain, checks, compiled
 from keras_tricks._core.stream import RandomLayer
 from keras_tricks.training._guard import StepGuard
 from keras_tricks.training._steps import AugmentedStep
+from keras_tricks.training.sam import SAM
 
 Tensor = Any
 
@@ -59,6 +60,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         augment: Iterable[keras.layers.Layer] | keras.layers.Layer = (),
         seed: int | None = None,
         micro_batch_size: int | None = None,
+        sharpness: SAM | None = None,
         **kwargs: Any,
     ):
         if not isinstance(model, keras.Model):
@@ -71,6 +73,9 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
             if not all(hasattr(layer, hook) for hook in ("augment", "infer", "check_labels")):
                 raise checks.fail("augment", "keras_tricks.augment layers", layer)
         self.micro_batch_size = checks.optional_count("micro_batch_size", micro_batch_size)
+        if sharpness is not None and not isinstance(sharpness, SAM):
+            raise checks.fail("sharpness", "a keras_tricks.training.SAM, or None", sharpness)
+        self.sharpness = sharpness
         self._guard = StepGuard()
         self.built = model.built
 
