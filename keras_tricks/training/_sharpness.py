@@ -5,14 +5,13 @@ computes the loss of the same batch once more, at the weights raised that way, w
 found it (the same masks of dropout), and leaves nothing behind but its gradient.
 """
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_tricks.training import _pieces
+from keras_tricks.training import _loss, _pieces
 from keras_tricks.training.sam import SAM
 
 Tensor = Any
@@ -53,14 +52,8 @@ def is_due(trainer: keras.Model) -> Tensor:
 
 
 def scaled_loss(trainer: keras.Model, data: Any) -> Tensor:
-    """The loss of a batch that the optimizer wants the gradient of, with no look at metrics."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    outputs = trainer(x, training=True)
-    # As Keras has it: whoever writes a `compute_loss` may leave `training` out.
-    knows_training = "training" in inspect.signature(trainer.compute_loss).parameters
-    arguments = {"training": True} if knows_training else {}
-    loss = trainer.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, **arguments)
-    return trainer.optimizer.scale_loss(loss)
+    """The loss of a batch as the optimizer wants it for the gradients."""
+    return trainer.optimizer.scale_loss(_loss.compiled_loss(trainer, data))
 
 
 def skips_overflow(optimizer: Any) -> bool:

@@ -10,6 +10,7 @@ import keras
 
 from keras_tricks.training import _pieces
 from keras_tricks.training._guard import StepGuard
+from keras_tricks.training.sam import SAM
 
 Tensor = Any
 
@@ -18,6 +19,7 @@ class StatefulStep:
     """TensorFlow and torch: the step reads and writes the variables themselves."""
 
     micro_batch_size: int | None
+    sharpness: SAM | None
 
     def train_step(self, data: Any) -> Any:
         """One update from one batch, augmented first."""
@@ -38,6 +40,8 @@ class StatelessStep:
     optimizer: keras.optimizers.Optimizer
     steps_per_execution: int
     micro_batch_size: int | None
+    sharpness: SAM | None
+    train_function: Any
 
     def train_step(self, state: Any, data: Any) -> Any:
         """One update from one batch, augmented first."""
@@ -80,6 +84,9 @@ class StatelessStep:
             ]
 
         function = getattr(self, f"{name}_function")
+        if name == "train" and self.sharpness is not None and _with("sharpness").chooses_on_host(self):
+            make = functools.partial(super().make_train_function, force=True)  # type: ignore[misc]
+            function = _with("sharpness").chosen_on_host(self, make)
         setattr(self, f"{name}_function", self._guard.wrap(function, holders, self.steps_per_execution))
 
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_tricks._core import averaging, chain, checks, compiled
 from keras_tricks._core.stream import RandomLayer
+from keras_tricks.training import _loss
 from keras_tricks.training._guard import StepGuard
 from keras_tricks.training._steps import AugmentedStep
 from keras_tricks.training.sam import SAM
@@ -116,7 +117,8 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         """As `keras.Model.fit`."""
         if y is not None and hasattr(y, "shape"):
             self._check_labels(y)
-        self._check_losses()
+        if self.micro_batch_size is not None:
+            _loss.check_means(self, "micro_batch_size")
         with self.weights_kept(), averaging.given_back_on_error(self, training=True):
             return super().fit(x, y, *args, **kwargs)
 
@@ -134,18 +136,6 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
     def output_names(self) -> list[str]:
         """The model's, by which losses and metrics of several outputs are named."""
         return self.model.output_names
-
-    def _check_losses(self) -> None:
-        """Refuses losses of which pieces of a batch do not make the whole."""
-        if self.micro_batch_size is None:
-            return
-        for loss in keras.tree.flatten(getattr(self, "loss", None)):
-            reduction = getattr(loss, "reduction", None)
-            if reduction not in (None, "none", "mean", "sum_over_batch_size"):
-                raise ValueError(
-                    "`micro_batch_size` needs losses that are means over the batch (sum_over_batch_size). "
-                    f"Received: reduction={reduction!r} of {loss}"
-                )
 
     def _check_labels(self, labels: Any) -> None:
         """Refuses, before training, labels that the first augmentation that mixes them cannot use."""
