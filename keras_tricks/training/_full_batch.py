@@ -23,6 +23,11 @@ class FullBatch:
         batch_size: How many samples go through the model at once: the objective is the mean over all.
         loss: None for the compiled one.
         training: Whether the model is called as in training.
+
+    Attributes:
+        evaluations: How often loss and gradient were computed.
+        best: The lowest finite objective, and its vector.
+        tried: The objectives of the evaluations, to be emptied by whoever looks at them.
     """
 
     def __init__(self, model: keras.Model, data: Any, batch_size: int | None, loss: Loss | None, training: bool):
@@ -30,7 +35,9 @@ class FullBatch:
         self.count = feeding.sample_count(data)
         self.batch_size = batch_size or self.count
         self.evaluations = 0
+        self.tried: list[float] = []
         self.best: tuple[float, np.ndarray] | None = None
+        self._whole = None if self.batch_size < self.count else _tensors(data)
         self._last: tuple[np.ndarray, float, np.ndarray] | None = None
         backend = importlib.import_module(f"keras_tricks.training._{keras.backend.backend()}_full_batch")
         self._loss_and_gradients = backend.loss_and_gradients(model, self._loss_of)
@@ -60,11 +67,14 @@ class FullBatch:
         self.vector = vector
         objective, gradient = 0.0, np.zeros(vector.shape)
         for start in range(0, self.count, self.batch_size):
-            batch = feeding.chosen(self.data, slice(start, start + self.batch_size))
-            share = feeding.sample_count(batch) / self.count
+            end = min(start + self.batch_size, self.count)
+            whole = self._whole
+            batch = _tensors(feeding.chosen(self.data, slice(start, end))) if whole is None else whole
             loss, gradients = self._loss_and_gradients(batch)
-            objective += share * float(loss)
-            gradient += share * np.concatenate([np.ravel(feeding.to_numpy(part)) for part in gradients])
+            objective += (end - start) / self.count * float(loss)
+            gradients = np.concatenate([np.ravel(feeding.to_numpy(part)) for part in gradients])
+            gradient += (end - start) / self.count * gradients
+        self.tried.append(objective)
         self.evaluations += 1
         if np.isfinite(objective) and (self.best is None or objective < self.best[0]):
             self.best = objective, vector.copy()
@@ -83,3 +93,7 @@ class FullBatch:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         loss = self.loss(y, self.model(x, training=self.training), sample_weight=sample_weight)
         return loss + sum(keras.ops.sum(penalty) for penalty in self.model.losses)
+
+
+def _tensors(data: Any) -> Any:
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, data)

@@ -53,7 +53,9 @@ class StatelessStep:
         state = (trainable, non_trainable, optimizer, metrics)
         step = _in_passes(self, super().train_step)  # type: ignore[misc]
         size = self.micro_batch_size
-        return step(state, data) if _fits(data, size) else _with("pieces").train_in_pieces(self, step, state, data, size)
+        return (
+            step(state, data) if _fits(data, size) else _with("pieces").train_in_pieces(self, step, state, data, size)
+        )
 
     def make_train_function(self, force: bool = False) -> None:
         """As Keras', guarded."""

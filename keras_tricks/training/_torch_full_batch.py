@@ -11,7 +11,7 @@ def loss_and_gradients(model: keras.Model, loss_of: Callable[[Any], Any]) -> Cal
     """A function of a batch, at the weights that the model has; what the model counts and draws moves on."""
 
     def evaluate(data: Any) -> tuple[Any, list[Any]]:
-        loss = loss_of(keras.tree.map_structure(keras.ops.convert_to_tensor, data))
+        loss = loss_of(data)
         weights = [variable.value for variable in model.trainable_variables]
         return loss.detach(), list(torch.autograd.grad(loss, weights, materialize_grads=True))
 

@@ -1,6 +1,6 @@
 """Two passes over a batch on torch: for the second, the parameters themselves hold the raised weights."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -39,7 +39,9 @@ def _second(trainer: keras.Model, data: Any, state: list[Any], first: list[Any])
     parameters = [weights[place].value for place in places]
     tops, norm = raised(trainer.sharpness, parameters, [first[place] for place in places])
     values = [parameter.data for parameter in parameters]
-    buffers = [(buffer, buffer.clone()) for module in _with_buffers(trainer) for buffer in module.buffers(recurse=False)]
+    buffers = [
+        (buffer, buffer.clone()) for module in _with_buffers(trainer) for buffer in module.buffers(recurse=False)
+    ]
     try:
         for parameter, top in zip(parameters, tops, strict=True):
             parameter.data = top
@@ -90,17 +92,17 @@ def _modules(root: torch.nn.Module) -> Iterator[torch.nn.Module]:
 
 
 @torch.no_grad()
-def raised(sharpness: SAM, weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+def raised(sharpness: SAM, weights: list[Tensor], gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:
     """`_sharpness.raised` with a few kernels for the whole list."""
     dtypes = [weight.dtype for weight in weights]
     widths = [torch.promote_types(dtype, torch.float32) for dtype in dtypes]
     weights = [weight.to(width) for weight, width in zip(weights, widths, strict=True)]
-    slopes: Sequence[Tensor] = [gradient.to(width) for gradient, width in zip(gradients, widths, strict=True)]
-    sizes: Sequence[Tensor] = []
+    slopes = [gradient.to(width) for gradient, width in zip(gradients, widths, strict=True)]
+    sizes: list[Tensor] = []
     if sharpness.adaptive:
-        sizes = torch._foreach_abs(weights)
+        sizes = list(torch._foreach_abs(weights))
         torch._foreach_add_(sizes, _sharpness.ETA)
-        slopes = torch._foreach_mul(slopes, sizes)
+        slopes = list(torch._foreach_mul(slopes, sizes))
     norms = [norm.to(torch.float32) for norm in torch._foreach_norm(slopes)]
     norm = torch.linalg.vector_norm(torch.stack(norms))
     length = torch.where(norm > 0, sharpness.rho / norm, 0.0)
