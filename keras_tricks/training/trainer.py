@@ -40,11 +40,12 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
             whole batch, for losses that are means over the batch (over its unmasked entries they are not);
             BatchNormalization and dropout see the pieces. It takes the memory of a piece, beside the batch itself, and
             the time of as many small steps; the gradient of an embedding is a dense one.
+        sharpness: None, or a `kt.training.SAM`: each step takes two passes over its batch, or over each piece of it.
         **kwargs: `name`, `dtype`; by default the model's dtype policy.
 
     Raises:
-        ValueError: if `model` is no Keras model or `augment` holds something else than augmentations; in `fit`, for
-            labels given as an array that the augmentations cannot mix.
+        ValueError: if `model` is no Keras model, `augment` holds something else than augmentations, or `sharpness` is
+            something else; in `fit`, for labels given as an array that the augmentations cannot mix.
 
     Example:
         ```python
