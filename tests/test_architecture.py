@@ -18,7 +18,7 @@ PACKAGE = "keras_tricks"
 BACKENDS = ("tensorflow", "jax", "torch")
 REQUIRED = {"keras", "numpy"}
 COMBINE_FAMILIES = {"cli", "recipes", "search"}  # these stand above the families and may import them
-MAY_USE_OPTIONAL_LIBRARIES = {"cli", "data", "search"}
+MAY_USE_OPTIONAL_LIBRARIES = {"cli", "data", "search", "training"}
 DRAWERS = {"utils", "util", "helpers", "helper", "misc", "common", "manager", "managers", "tools", "shared", "stuff"}
 
 

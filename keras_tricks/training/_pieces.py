@@ -45,7 +45,7 @@ class GradientKeeper:
 
 
 @contextlib.contextmanager
-def gradients_kept(trainer: keras.Model, share: Any) -> Iterator[GradientKeeper]:
+def gradients_kept(trainer: keras.Model, share: Any = 1.0) -> Iterator[GradientKeeper]:
     """Within it a step of `trainer` on a `share` of the batch computes gradients, and makes no update."""
     optimizer = trainer.optimizer
     keeper = GradientKeeper(optimizer, share)

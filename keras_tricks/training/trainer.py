@@ -8,8 +8,10 @@ from keras import ops
 
 from keras_tricks._core import averaging, chain, checks, compiled
 from keras_tricks._core.stream import RandomLayer
+from keras_tricks.training import _loss
 from keras_tricks.training._guard import StepGuard
 from keras_tricks.training._steps import AugmentedStep
+from keras_tricks.training.sam import SAM
 
 Tensor = Any
 
@@ -38,11 +40,12 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
             whole batch, for losses that are means over the batch (over its unmasked entries they are not);
             BatchNormalization and dropout see the pieces. It takes the memory of a piece, beside the batch itself, and
             the time of as many small steps; the gradient of an embedding is a dense one.
+        sharpness: None, or a `kt.training.SAM`: each step takes two passes over its batch, or over each piece of it.
         **kwargs: `name`, `dtype`; by default the model's dtype policy.
 
     Raises:
-        ValueError: if `model` is no Keras model or `augment` holds something else than augmentations; in `fit`, for
-            labels given as an array that the augmentations cannot mix.
+        ValueError: if `model` is no Keras model, `augment` holds something else than augmentations, or `sharpness` is
+            something else; in `fit`, for labels given as an array that the augmentations cannot mix.
 
     Example:
         ```python
@@ -59,6 +62,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         augment: Iterable[keras.layers.Layer] | keras.layers.Layer = (),
         seed: int | None = None,
         micro_batch_size: int | None = None,
+        sharpness: SAM | None = None,
         **kwargs: Any,
     ):
         if not isinstance(model, keras.Model):
@@ -71,6 +75,9 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
             if not all(hasattr(layer, hook) for hook in ("augment", "infer", "check_labels")):
                 raise checks.fail("augment", "keras_tricks.augment layers", layer)
         self.micro_batch_size = checks.optional_count("micro_batch_size", micro_batch_size)
+        if sharpness is not None and not isinstance(sharpness, SAM):
+            raise checks.fail("sharpness", "a keras_tricks.training.SAM, or None", sharpness)
+        self.sharpness = sharpness
         self._guard = StepGuard()
         self.built = model.built
 
@@ -111,7 +118,8 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
         """As `keras.Model.fit`."""
         if y is not None and hasattr(y, "shape"):
             self._check_labels(y)
-        self._check_losses()
+        if self.micro_batch_size is not None:
+            _loss.check_means(self, "micro_batch_size")
         with self.weights_kept(), averaging.given_back_on_error(self, training=True):
             return super().fit(x, y, *args, **kwargs)
 
@@ -129,18 +137,6 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
     def output_names(self) -> list[str]:
         """The model's, by which losses and metrics of several outputs are named."""
         return self.model.output_names
-
-    def _check_losses(self) -> None:
-        """Refuses losses of which pieces of a batch do not make the whole."""
-        if self.micro_batch_size is None:
-            return
-        for loss in keras.tree.flatten(getattr(self, "loss", None)):
-            reduction = getattr(loss, "reduction", None)
-            if reduction not in (None, "none", "mean", "sum_over_batch_size"):
-                raise ValueError(
-                    "`micro_batch_size` needs losses that are means over the batch (sum_over_batch_size). "
-                    f"Received: reduction={reduction!r} of {loss}"
-                )
 
     def _check_labels(self, labels: Any) -> None:
         """Refuses, before training, labels that the first augmentation that mixes them cannot use."""
