@@ -301,7 +301,7 @@ def test_a_data_set_shorter_than_it_says_is_an_error_and_not_the_last_batch_agai
             return 10
 
     growing = kt.data.GrowingBatch(Boastful([(X[:5], X[:5])] * 3), boundaries=[1])
-    with pytest.raises(Exception, match="must be as long as it says, 10 small batches. It ended in group 4 of 1"):
+    with pytest.raises(Exception, match=r"must be as long as it says, 10 small batches\. It ended in group 4 of 1"):
         trained(growing, epochs=1)
 
 
