@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from keras_tricks._core import random
 
 DRAWS = 100_000
+# For laws of a layer's numbers: tens of thousands of draws, a new shape to compile for.
+one_law_for_all = pytest.mark.once("the layer's draws on file, and those of `_core.random`, are every backend's")
 
 
 def draws(layer: Any, height: int, width: int, count: int = DRAWS, at_once: int = 5_000) -> Iterator[dict[str, Any]]:

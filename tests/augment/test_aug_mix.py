@@ -5,6 +5,7 @@ from scipy import stats
 import keras_tricks as kt
 from keras_tricks._core import random
 from keras_tricks.augment._operations import NAMES
+from tests.augment.draws import one_law_for_all
 from tests.augment.photographs import photographs
 from tests.augment.policies import transformed
 from tests.contracts.augmentation import AugmentationContract, make_images, make_labels
@@ -56,6 +57,7 @@ class TestAugMix(AugmentationContract):
         expected = (1 - keep) * images + keep * mixture
         np.testing.assert_allclose(to_numpy(first_call(layer, images)), expected, atol=0.51)
 
+    @one_law_for_all
     def test_the_weights_follow_dirichlets_law_and_the_share_betas(self):
         layer = kt.augment.AugMix(alpha=0.7)
         params = layer.sample((100_000, 8, 8, 3), random.key((1, 0), (1, 2)))

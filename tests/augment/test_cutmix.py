@@ -4,7 +4,7 @@ from scipy import stats
 
 import keras_tricks as kt
 from tests.augment.boxes import numbered
-from tests.augment.draws import DRAWS, draws
+from tests.augment.draws import DRAWS, draws, one_law_for_all
 from tests.contracts.augmentation import CLASSES, MixingContract, make_images, make_labels
 from tests.running import to_numpy
 
@@ -50,6 +50,7 @@ class TestCutMix(MixingContract):
         for lines in (rows, columns):
             assert (np.abs(np.diff(lines.astype(int), prepend=0, append=0)).sum(1) <= 2).all()
 
+    @one_law_for_all
     @pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0])
     def test_boxes_follow_the_law(self, alpha):
         """Against a simulation of the paper's rule; a pixel is pasted if its centre is in the box."""

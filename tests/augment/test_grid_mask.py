@@ -4,7 +4,7 @@ from scipy import ndimage, stats
 
 import keras_tricks as kt
 from keras_tricks._core import random
-from tests.augment.draws import DRAWS, draws
+from tests.augment.draws import DRAWS, draws, one_law_for_all
 from tests.contracts.augmentation import AugmentationContract
 from tests.running import first_call, to_numpy
 
@@ -45,6 +45,7 @@ class TestGridMask(AugmentationContract):
         kept = 1 - rows.mean(1) * columns.mean(1)
         assert abs(kept.mean() - (1 - 0.4**2)) < 0.01
 
+    @one_law_for_all
     def test_the_side_is_uniform_over_the_range(self):
         """Read off the distance of the first two beginnings, in an image with room for two of any size."""
         params = draws(self.make(unit=(0.25, 0.5)), height=400, width=200)

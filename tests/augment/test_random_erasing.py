@@ -4,7 +4,7 @@ from scipy import stats
 
 import keras_tricks as kt
 from tests.augment.boxes import painted
-from tests.augment.draws import DRAWS, draws
+from tests.augment.draws import DRAWS, draws, one_law_for_all
 from tests.contracts.augmentation import AugmentationContract, make_images
 from tests.running import to_numpy
 
@@ -61,6 +61,7 @@ class TestRandomErasing(AugmentationContract):
             > 0.01
         )
 
+    @one_law_for_all
     def test_area_and_the_logarithm_of_aspect_are_uniform_where_every_box_fits(self):
         """On an image so large that rounding does not show."""
         layer = self.make(area=(0.02, 0.2), aspect=(0.5, 2.0), fill=0)

@@ -4,6 +4,7 @@ from scipy import stats
 
 import keras_tricks as kt
 from keras_tricks._core import random
+from tests.augment.draws import one_law_for_all
 from tests.augment.photographs import photographs, pillow_resize
 from tests.contracts.augmentation import AugmentationContract, make_images
 from tests.running import to_numpy
@@ -82,6 +83,7 @@ class TestRandomResizedCrop(AugmentationContract):
         below = pixels[top + 1][:, left] * (1 - right) + pixels[top + 1][:, left + 1] * right
         np.testing.assert_allclose(to_numpy(layer(image))[0], above * (1 - down) + below * down, atol=0.01)
 
+    @one_law_for_all
     @pytest.mark.parametrize(("height", "width"), [(64, 64), (40, 90)])
     def test_areas_ratios_and_places_follow_inceptions_law(self, height, width):
         drawn = draw(100_000, height, width)
@@ -95,6 +97,7 @@ class TestRandomResizedCrop(AugmentationContract):
         drawn = {tuple(to_numpy(side)[index] for side in params["box"][2:]) for index in range(100)}
         assert drawn == {(30, 30)}
 
+    @one_law_for_all
     def test_small_areas_are_uniform(self):
         _, _, height, width = draw(100_000, 1000, 1000, area=(0.1, 0.4))
         assert stats.kstest(height * width / 1e6, stats.uniform(0.1, 0.3).cdf).statistic < 0.006

@@ -285,7 +285,7 @@ class AugmentationContract:
     # Where it runs
 
     def test_a_batch_without_images_stays_one(self):
-        changed, labels = self.make()((make_images()[:0], make_labels()[:0]))
+        changed, labels = first_call(self.make(), (make_images()[:0], make_labels()[:0]))
         assert (changed.shape[0], labels.shape[0]) == (0, 0)
 
     def test_at_inference_it_is_the_identity_with_the_size_and_the_type_of_training(self):

@@ -115,6 +115,9 @@ def test_a_bad_argument_is_named_with_its_value(changes, message):
         kt.data.equivalent_batch_growth(**(arguments | changes))
 
 
+@pytest.mark.once(
+    "a law of SGD: the schedule and the batches, which the backends share, have tests of their own on each"
+)
 def test_on_a_convex_problem_both_runs_agree_within_their_noise():
     """Least squares with noisy targets: the excess loss at the end of every stage, over several seeds."""
     generator = np.random.default_rng(0)

@@ -293,6 +293,7 @@ def test_stops_where_the_loss_diverges_or_is_not_finite():
     assert np.isfinite(overflown.losses).all()
 
 
+@pytest.mark.once("NumPy reads the suggestion off the losses, and those of every backend are tested above")
 def test_suggests_a_rate_that_trains_well_and_none_where_nothing_is_learnt():
     found = find(small_model(), low=1e-5, high=10.0, steps=80)
     rates = np.geomspace(1e-4, 1.0, 9)
