@@ -55,7 +55,13 @@ PUBLIC = {
         "ThreeAugment",
         "TrivialAugment",
     ],
-    "callbacks": ["EvaluateWithAverage", "LogHyperparameters", "ReduceOnPlateau"],
+    "callbacks": [
+        "EvaluateWithAverage",
+        "LogHyperparameters",
+        "ReduceOnPlateau",
+        "RefreshBatchNorm",
+        "SnapshotEnsemble",
+    ],
     "data": [
         "BatchGrowth",
         "GrowingBatch",
@@ -70,13 +76,27 @@ PUBLIC = {
     "losses": ["Crossentropy"],
     "metrics": ["Accuracy"],
     "optimizers": [
+        "Accumulate",
         "AdamW",
+        "AdaptiveClipping",
+        "DecoupledPenalty",
+        "Freeze",
+        "GlobalNormClipping",
+        "GradientCentralization",
+        "GradientNoise",
+        "GradualUnfreezing",
+        "LAMB",
+        "LARS",
+        "LayerwiseRates",
+        "Lookahead",
         "Number",
         "Optimizer",
         "OptimizerWrapper",
         "SGD",
+        "SwitchOptimizer",
         "WeightAverage",
         "bias_and_norm",
+        "normalized_decay",
     ],
     "schedules": [
         "Cosine",
@@ -96,7 +116,7 @@ PUBLIC = {
         "Warmup",
         "scale_learning_rate",
     ],
-    "training": ["Trainer"],
+    "training": ["SAM", "Trainer", "fit_lbfgs"],
 }
 OBJECTS = [pytest.param(family, name, id=f"{family}.{name}") for family in PUBLIC for name in PUBLIC[family]]
 
