@@ -43,7 +43,7 @@ class LayerwiseRates(MultipliedUpdates):
 
     Example:
         ```python
-        model.compile(kt.optimizers.LayerwiseRates("adamw", {"head": 1.0, "bias": 2.0}, default=0.1), "mse")
+        model.compile(kt.optimizers.LayerwiseRates("adamw", {"dense": 1.0, "bias": 2.0}, default=0.1), "mse")
         model.fit(x_train, np.zeros((8, 10)), verbose=0)
         ```
 
