@@ -23,13 +23,24 @@ Found = dict[str, list[list[Tensor]]]
 
 def layers(model: keras.Model) -> list[keras.layers.Layer]:
     """Every BatchNorm that moves its statistics in training, wherever in the model it is."""
-    # Keras has no public way to the layers inside of layers.
-    found = model._flatten_layers()
     return [
         layer
-        for layer in found
+        for layer in _within(model, set())
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable and layer.built
     ]
+
+
+def _within(value: Any, seen: set[int]) -> Iterator[keras.layers.Layer]:
+    """The layers in `value`: Keras has no public way to those that are attributes of layers, or in lists of theirs."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple, set)):
+        for part in value:
+            yield from _within(part, seen)
+    elif isinstance(value, keras.layers.Layer) and id(value) not in seen:
+        seen.add(id(value))
+        yield value
+        yield from _within(vars(value), seen)
 
 
 def variables(model: keras.Model) -> list[keras.Variable]:
