@@ -16,6 +16,7 @@ PRINTED = {
     "01_quickstart": "loaded with Keras alone",
     "02_see_the_augmentations": "public names, all of them drawn",
     "03_learning_rates": "curves drawn",
+    "04_optimizers_and_averages": "ways to the same network",
 }
 assert [path.stem for path in NOTEBOOKS] == list(PRINTED)
 
