@@ -175,7 +175,7 @@ def run(
     backends: Sequence[str],
     arguments: Sequence[str] = (),
     command: Sequence[str] = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tools.share"),
-    minutes: float = 80.0,
+    minutes: float = 60.0,
 ) -> Counts:
     """Runs the suites, prints each result, and the whole output of each that failed; returns the sum."""
     backends = sorted(set(backends), key=BACKENDS.index)
@@ -205,7 +205,7 @@ def run(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("backends", nargs="*", metavar="backend", help=f"any of {', '.join(BACKENDS)} (default: all)")
-    parser.add_argument("--minutes", type=float, default=80.0, help="time limit for everything (default: 80)")
+    parser.add_argument("--minutes", type=float, default=60.0, help="time limit for everything (default: 60)")
     parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[], help="what follows goes to pytest")
     options = parser.parse_args()
     if unknown := set(options.backends) - set(BACKENDS):
