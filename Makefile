@@ -1,6 +1,6 @@
 # Two commands on a machine that has python3 (3.11 or newer) and make:
 #   make train   sets up .venv and trains on the embedded data set        (BACKEND=jax|torch|tensorflow, ARGS="...")
-#   make test    sets up .venv and runs the whole suite on each backend   (BACKEND=... narrows it to one)
+#   make test    sets up .venv and runs the suite on each backend (BACKEND=... the whole of it on one)
 
 PYTHON ?= python3
 BACKENDS := tensorflow jax torch
@@ -28,7 +28,7 @@ endef
 
 help:
 	@echo 'make train   train on the embedded data set: BACKEND=jax|torch|tensorflow, ARGS="--epochs 5" (see: ARGS=--help)'
-	@echo 'make test    the whole suite on each backend; BACKEND=jax|torch|tensorflow for one, ARGS="-k mixup" for pytest'
+	@echo 'make test    the suite on each backend; BACKEND=jax|torch|tensorflow, all of it on one, ARGS="-k mixup" for pytest'
 	@echo 'make check   format, lint, types, architecture, the suite, generated parts; ARGS=--fast leaves the suite out'
 	@echo 'make clean   remove the environment, caches and build folders (runs/ stays)'
 
