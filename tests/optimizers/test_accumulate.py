@@ -6,6 +6,7 @@ from keras import ops
 from keras_tricks.optimizers import Accumulate, GlobalNormClipping, WeightAverage
 from tests.contracts.optimizer import (
     INNER,
+    AnyOptimizerContract,
     OptimizerContract,
     apply,
     assert_equal,
@@ -22,6 +23,20 @@ class TestAccumulateOfOneBatch(OptimizerContract):
     arguments = {"steps": 1}
     switched_off = {"steps": 1}
     bad_arguments = [("steps", 0), ("steps", 1.5), ("steps", None)]
+
+
+class TestAccumulateOfTwoBatches(AnyOptimizerContract):
+    # In their own forms below: these count on an update of each batch.
+    test_accepts_a_missing_gradient = None
+    test_skips_the_steps_that_loss_scaling_skips = None
+    test_counts_updates_and_not_batches_under_gradient_accumulation = None
+
+    def made(self, **keras_arguments):
+        return Accumulate(INNER["adamw"](**keras_arguments), steps=2)
+
+    @staticmethod
+    def own(optimizer):
+        return optimizer.own_variables
 
 
 @pytest.mark.parametrize("inner", INNER)
