@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_tricks._core import host
+from keras_tricks.optimizers._state import check_replicas
 
 Tensor = Any
 
@@ -37,6 +38,7 @@ def run_either(
         function() if known else other()
         return
     if keras.backend.backend() != "jax":
+        check_replicas("What an optimizer does at some updates only works")  # elsewhere no branch may assign
         ops.cond(condition, lambda: _nothing(function()), lambda: _nothing(other()))
         return
     # JAX's branches are pure: what is assigned in one comes out as values.

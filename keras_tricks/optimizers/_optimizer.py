@@ -113,7 +113,8 @@ class Optimizer(Configured, WithSlots):
         """Makes the variables that belong to `variables`."""
         if self.built:
             return
-        check_replicas()
+        # Keras brings them each gradient several times there.
+        check_replicas("Optimizers of keras_tricks work (and wrappers around Keras' own on several)")
         super().build(list(variables))
         self._built_on = Unowned(variables)
         self._places = {key: place for place, variable in enumerate(variables) for key in keys(variable)}

@@ -39,15 +39,12 @@ def keys(variable: Any) -> list[int]:
     return [id(variable), id(variable.value)] if inside else [id(variable)]
 
 
-def check_replicas() -> None:
-    """Refuses several replicas of TensorFlow's, to which Keras brings each gradient several times."""
+def check_replicas(what: str) -> None:
+    """Refuses several replicas of TensorFlow's, for `what` would compute something else there."""
     if keras.backend.backend() == "tensorflow":
         count = importlib.import_module("keras_tricks.optimizers._tensorflow").replicas()
         if count > 1:
-            raise NotImplementedError(
-                f"Optimizers of keras_tricks work on one replica of TensorFlow; wrappers around Keras' own on several. "
-                f"Received: a strategy of {count} replicas"
-            )
+            raise NotImplementedError(f"{what} on one replica of TensorFlow. Received: a strategy of {count} replicas")
 
 
 def dense(gradients: Iterable[Tensor | None]) -> list[Tensor | None]:

@@ -1,3 +1,5 @@
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from tests.contracts.optimizer import (
     assert_equal,
     bowl_gradients,
     bowl_variables,
+    fit,
     numbers,
+    small_model,
 )
 
 
@@ -67,6 +71,15 @@ class TestLookahead(OptimizerContract):
             means.append(numbers(slots))
         assert np.abs(means[0][0]).min() > 0
         assert_equal(means[1], [np.zeros(v.shape) for v in variables])
+
+    def test_refuses_several_replicas_where_no_branch_may_assign(self, monkeypatch, backend):
+        if backend != "tensorflow":
+            pytest.skip("replicas are TensorFlow's")
+        module = importlib.import_module("keras_tricks.optimizers._tensorflow")
+        model = small_model(Lookahead("sgd"))
+        monkeypatch.setattr(module, "replicas", lambda: 2)
+        with pytest.raises(NotImplementedError, match=r"at some updates only .* a strategy of 2 replicas"):
+            fit(model)
 
     def test_without_a_momentum_there_is_nothing_to_reset(self):
         with pytest.raises(ValueError, match=r"`momentum` must be .keep. around .*momentum='reset'"):
