@@ -1,5 +1,6 @@
 """Where growing batches come from: `groups` of as many small batches as are due."""
 
+import dataclasses
 import itertools
 import threading
 from collections.abc import Iterator
@@ -104,16 +105,13 @@ class Stream(Source):
         first = next(iter(feeding.one_round("dataset", dataset, self.holds_samples)))
         self.batch_size = batch_size if batch_size is not None else _samples(first)
         self.batches = -(-length // self.batch_size) if self.holds_samples else length
-        self._lock = threading.Lock()
-        self._iterator: Iterator[Any] | None = None
+        self._reading: _Reading | None = None
         self._is_due, self._within = False, False
-        self._count, self._given = 1, 0
         self._last: Any = None
 
     def begin_epoch(self) -> None:
         """The next reader that starts goes through the data from the front."""
-        with self._lock:
-            self._is_due, self._within = True, True
+        self._is_due, self._within = True, True
 
     def end_epoch(self) -> None:
         """What is asked for now is not for training."""
@@ -121,25 +119,26 @@ class Stream(Source):
 
     def open(self, count: int) -> None:
         """A reader starts, in groups of `count` batches."""
-        with self._lock:
-            if self._is_due:
-                self._restart(count)
+        if self._is_due:
+            self._restart(count)
 
     def group(self, index: int, count: int, epoch: int) -> Any:
         """The next group, whatever its `index`, as one batch."""
-        with self._lock:
-            if self._iterator is None or (index == 0 and self._is_asked_by_hand()):
-                self._restart(count)
-            if self._iterator is None or (self._is_due and self._last is not None):
-                return self._last
-            size = self._count * (self.batch_size if self.holds_samples else 1)
-            parts = list(itertools.islice(self._iterator, size))
+        if self._reading is None or (index == 0 and self._is_asked_by_hand()):
+            self._restart(count)
+        reading = self._reading
+        if reading is None or (self._is_due and self._last is not None):
+            return self._last
+        with reading.lock:
+            size = reading.count * (self.batch_size if self.holds_samples else 1)
+            parts = list(itertools.islice(reading.iterator, size))
             if parts:
-                self._last, self._given = (stacked if self.holds_samples else joined)(parts), self._given + 1
-            elif self._given < -(-self.batches // self._count):
+                self._last = (stacked if self.holds_samples else joined)(parts)
+                reading.given += 1
+            elif reading.given < -(-self.batches // reading.count):
                 raise ValueError(
                     f"`dataset` must be as long as it says, {self.batches} small batches. It ended in group "
-                    f"{self._given + 1} of {self._count} of them. Received: dataset={self.dataset!r}"
+                    f"{reading.given + 1} of {reading.count} of them. Received: dataset={self.dataset!r}"
                 )
             return self._last
 
@@ -148,8 +147,23 @@ class Stream(Source):
         return not self._within and threading.current_thread() is threading.main_thread()
 
     def _restart(self, count: int) -> None:
-        self._iterator = iter(feeding.one_round("dataset", self.dataset, self.holds_samples))
-        self._is_due, self._count, self._given = False, count, 0
+        self._reading = _Reading(iter(feeding.one_round("dataset", self.dataset, self.holds_samples)), count)
+        self._is_due = False
+
+
+@dataclasses.dataclass
+class _Reading:
+    """One round through a data set.
+
+    Its lock is its own: a thread that is left over from a `fit` that was broken off may hold it for ever. (TensorFlow's
+    iterators wait, when they are collected, for the thread that reads from them, and that thread may be the one that
+    collects them.)
+    """
+
+    iterator: Iterator[Any]
+    count: int
+    given: int = 0
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
 
 def joined(batches: list[Any]) -> Any:

@@ -1,6 +1,7 @@
 import importlib
 import itertools
 import operator
+import threading
 import warnings
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 
 import keras_tricks as kt
 from keras_tricks.data._live import LiveCount
+from keras_tricks.data._sources import Stream
 from tests.running import to_numpy
 
 SAMPLES = 50
@@ -293,6 +295,37 @@ def test_the_steps_of_the_progress_bar_are_the_epochs(capfd):
 def test_nobody_is_told_that_the_data_ran_out(recwarn):
     trained(kt.data.GrowingBatch((X, X), 5, boundaries=[1, 2], factor=2))
     assert not [warning for warning in recwarn if "ran out of data" in str(warning.message)]
+
+
+def test_a_reader_that_never_comes_back_does_not_stop_the_next_fit():
+    """As one of TensorFlow's does not, that is left over from a `fit` that was broken off."""
+    release, stuck, rounds = threading.Event(), threading.Event(), itertools.count()
+
+    class Blocking(list):
+        def __iter__(self):
+            number = next(rounds)
+            for batch in super().__iter__():
+                if number == 1:  # the round before it looked at the first batch
+                    stuck.set()
+                    release.wait(timeout=120)
+                yield batch
+
+    stream, batches = Stream(Blocking([(X[:5], X[:5])] * 3), None), []
+    reader = threading.Thread(target=lambda: stream.group(0, 1, 0), daemon=True)
+    reader.start()
+    assert stuck.wait(timeout=60)
+
+    def next_fit():
+        stream.begin_epoch()
+        stream.open(1)
+        batches.append(stream.group(0, 1, 0))
+
+    main = threading.Thread(target=next_fit, daemon=True)
+    main.start()
+    main.join(timeout=60)
+    release.set()
+    reader.join(timeout=60)
+    assert len(batches) == 1
 
 
 def test_a_data_set_shorter_than_it_says_is_an_error_and_not_the_last_batch_again():
