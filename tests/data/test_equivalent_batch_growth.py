@@ -81,7 +81,7 @@ def test_its_schedule_is_saved_with_the_model(tmp_path):
 
 
 def test_data_sets_of_other_batches_are_refused():
-    batches = [np.zeros((4, 1))] * 5
+    batches = [(np.zeros((4, 1)),)] * 5
     with pytest.raises(ValueError, match=r"`dataset` must be in batches of batch_size=8. Received: dataset=4"):
         plan_of()[1].apply(batches)
 
