@@ -3,17 +3,15 @@
 from typing import Any
 
 import keras
-from keras import ops
 
-from keras_tricks._core import checks
 from keras_tricks._core import ops as core_ops
 from keras_tricks.optimizers import _each
-from keras_tricks.optimizers._number import Number
-from keras_tricks.optimizers._optimizer import Exclusion, Optimizer, Tensor
+from keras_tricks.optimizers._moments import Moments
+from keras_tricks.optimizers._optimizer import Exclusion, Tensor
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
 
-class AdamW(Optimizer):
+class AdamW(Moments):
     """Adam, whose weight decay does not pass through its moments, and in which every number may be a schedule.
 
     With m and v the running means of the gradient and its square (`beta_1`, `beta_2`), and t the number of updates,
@@ -52,10 +50,6 @@ class AdamW(Optimizer):
     Reference: [Loshchilov & Hutter, 2017](https://arxiv.org/abs/1711.05101)
     """
 
-    momentum_slots = ("mean",)
-    beta_1 = Number(below=1.0)
-    beta_2 = Number(below=1.0)
-
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -69,32 +63,12 @@ class AdamW(Optimizer):
         **kwargs: Any,
     ):
         super().__init__(learning_rate, weight_decay, decay, no_decay, reference_rate, **kwargs)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = checks.positive("epsilon", epsilon)
-
-    def create_state(self, variables: list[keras.Variable]) -> None:
-        """Makes the two running means."""
-        self.means = self.add_slots(variables, "mean")
-        self.mean_squares = self.add_slots(variables, "mean_square")
+        self._set_moments(beta_1, beta_2, epsilon)
 
     def update(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
         """Moves the means, and the weights by their quotient."""
-        beta_1, beta_2 = (ops.convert_to_tensor(beta) for beta in (self.beta_1, self.beta_2))
-        means, squares = self.beside(self.means, variables), self.beside(self.mean_squares, variables)
-        step = ops.cast(ops.convert_to_tensor(self.iterations) + 1, "float32")
-        if _each.moved_by_moments(
-            variables, gradients, means, squares, learning_rate, (beta_1, beta_2), self.epsilon, step
-        ):
+        means, squares, betas, step = self._moments(variables)
+        if _each.moved_by_moments(variables, gradients, means, squares, learning_rate, betas, self.epsilon, step):
             return
-        roots_factor = core_ops.once(ops.rsqrt(one_less_power(beta_2, step)))
-        step_size = core_ops.once(learning_rate / one_less_power(beta_1, step))
-        _each.interpolate(means, gradients, 1.0 - beta_1)
-        _each.interpolate_squares(squares, gradients, 1.0 - beta_2)
-        roots = _each.roots(squares, roots_factor, self.epsilon)
-        _each.add_quotients(variables, means, roots, -step_size)
-
-
-def one_less_power(base: Tensor, exponent: Tensor) -> Tensor:
-    """`1 - base ** exponent`, also where that is small: float32 would lose its digits in the power."""
-    return -ops.expm1(exponent * ops.log(base))
+        roots, correction = self._move_moments(gradients, variables)
+        _each.add_quotients(variables, means, roots, core_ops.once(-learning_rate / correction))

@@ -3,19 +3,17 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_tricks._core import checks
 from keras_tricks._core import ops as core_ops
 from keras_tricks.optimizers import _each
-from keras_tricks.optimizers._number import Number
+from keras_tricks.optimizers._moments import Moments
 from keras_tricks.optimizers._optimizer import Exclusion, Optimizer, Tensor
 from keras_tricks.optimizers._trust import trusted
-from keras_tricks.optimizers.adamw import one_less_power
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
 
-class LAMB(Optimizer):
+class LAMB(Moments):
     """Adam, whose step for each variable is as long as a share of that variable.
 
     With m and v the running means of the gradient and its square, corrected for their start, and w the variable:
@@ -52,10 +50,7 @@ class LAMB(Optimizer):
     Reference: [You et al., 2019](https://arxiv.org/abs/1904.00962)
     """
 
-    momentum_slots = ("mean",)
     decays = ("ratio", *Optimizer.decays)
-    beta_1 = Number(below=1.0)
-    beta_2 = Number(below=1.0)
 
     def __init__(
         self,
@@ -71,24 +66,12 @@ class LAMB(Optimizer):
         **kwargs: Any,
     ):
         super().__init__(learning_rate, weight_decay, decay, no_decay, reference_rate, **kwargs)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = checks.positive("epsilon", epsilon)
+        self._set_moments(beta_1, beta_2, epsilon)
         self.trust_clip = None if trust_clip is None else checks.positive("trust_clip", trust_clip)
-
-    def create_state(self, variables: list[keras.Variable]) -> None:
-        """Makes the two running means."""
-        self.means = self.add_slots(variables, "mean")
-        self.mean_squares = self.add_slots(variables, "mean_square")
 
     def update(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
         """Moves the means, and the weights by their quotient."""
-        beta_1, beta_2 = (ops.convert_to_tensor(beta) for beta in (self.beta_1, self.beta_2))
-        means, squares = self.beside(self.means, variables), self.beside(self.mean_squares, variables)
-        step = ops.cast(ops.convert_to_tensor(self.iterations) + 1, "float32")
-        _each.interpolate(means, gradients, 1.0 - beta_1)
-        _each.interpolate_squares(squares, gradients, 1.0 - beta_2)
-        roots = _each.roots(squares, core_ops.once(ops.rsqrt(one_less_power(beta_2, step))), self.epsilon)
-        corrected = _each.products(means, core_ops.once(1.0 / one_less_power(beta_1, step)))
+        roots, correction = self._move_moments(gradients, variables)
+        corrected = _each.products(self.beside(self.means, variables), core_ops.once(1.0 / correction))
         steps = trusted(self, _each.quotients(corrected, roots), variables, 1.0, self.trust_clip)
         _each.add(variables, steps, -learning_rate)

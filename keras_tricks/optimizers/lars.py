@@ -7,13 +7,13 @@ from keras import ops
 
 from keras_tricks._core import checks
 from keras_tricks.optimizers import _each
-from keras_tricks.optimizers._number import Number
+from keras_tricks.optimizers._momentum import Momentum
 from keras_tricks.optimizers._optimizer import Exclusion, Optimizer, Tensor
 from keras_tricks.optimizers._trust import trusted
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
 
-class LARS(Optimizer):
+class LARS(Momentum):
     """Gradient descent with momentum, whose step for each variable is as long as a share of that variable.
 
     With w a variable and `g = gradient + weight_decay * w`:
@@ -51,9 +51,7 @@ class LARS(Optimizer):
     Reference: [You et al., 2017](https://arxiv.org/abs/1708.03888)
     """
 
-    momentum_slots = ("velocity",)
     decays = ("ratio", *Optimizer.decays)
-    momentum = Number(below=1.0)
 
     def __init__(
         self,
@@ -69,16 +67,9 @@ class LARS(Optimizer):
         **kwargs: Any,
     ):
         super().__init__(learning_rate, weight_decay, decay, no_decay, reference_rate, **kwargs)
-        self.momentum = momentum
+        self._set_momentum(momentum, nesterov)
         self.trust_coefficient = checks.positive("trust_coefficient", trust_coefficient)
         self.epsilon = checks.non_negative("epsilon", epsilon)
-        self.nesterov = checks.one_of("nesterov", nesterov, (True, False))
-        if self.nesterov and type(self).momentum.is_off(self):
-            raise checks.fail("nesterov", "False where momentum is 0", nesterov)
-
-    def create_state(self, variables: list[keras.Variable]) -> None:
-        """Makes the velocities, if there is a momentum."""
-        self.velocities = [] if type(self).momentum.is_off(self) else self.add_slots(variables, "velocity")
 
     def update(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
         """Moves the velocities, and the weights by them."""

@@ -4,14 +4,13 @@ from typing import Any
 
 import keras
 
-from keras_tricks._core import checks
 from keras_tricks.optimizers import _each
-from keras_tricks.optimizers._number import Number
-from keras_tricks.optimizers._optimizer import Exclusion, Optimizer, Tensor
+from keras_tricks.optimizers._momentum import Momentum
+from keras_tricks.optimizers._optimizer import Exclusion, Tensor
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
 
-class SGD(Optimizer):
+class SGD(Momentum):
     """Gradient descent with momentum, in which every number may be a schedule.
 
     `velocity = momentum * velocity + gradient`, then `weight -= learning_rate * velocity`; with `nesterov`,
@@ -53,9 +52,6 @@ class SGD(Optimizer):
         [Goyal et al., 2017](https://arxiv.org/abs/1706.02677), section 2.2, for the correction
     """
 
-    momentum_slots = ("velocity",)
-    momentum = Number(below=1.0)
-
     def __init__(
         self,
         learning_rate: Any = 0.01,
@@ -68,14 +64,7 @@ class SGD(Optimizer):
         **kwargs: Any,
     ):
         super().__init__(learning_rate, weight_decay, decay, no_decay, reference_rate, **kwargs)
-        self.momentum = momentum
-        self.nesterov = checks.one_of("nesterov", nesterov, (True, False))
-        if self.nesterov and type(self).momentum.is_off(self):
-            raise checks.fail("nesterov", "False where momentum is 0", nesterov)
-
-    def create_state(self, variables: list[keras.Variable]) -> None:
-        """Makes the velocities, if there is a momentum."""
-        self.velocities = [] if type(self).momentum.is_off(self) else self.add_slots(variables, "velocity")
+        self._set_momentum(momentum, nesterov)
 
     def update(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
         """Moves the velocities, and the weights by them."""

@@ -4,7 +4,7 @@ import torch
 from keras import ops
 
 from keras_tricks.optimizers import AdamW
-from keras_tricks.optimizers.adamw import one_less_power
+from keras_tricks.optimizers._moments import one_less_power
 from keras_tricks.schedules import OneCycle
 from tests.contracts.moving_optimizer import MovingOptimizerContract, torch_trajectory, trajectory
 from tests.contracts.optimizer import assert_equal

@@ -18,6 +18,7 @@ from keras_tricks.schedules import OneCycle
 TENSORS, CLASSES, STEPS = 60, 10, 4
 ONE_CYCLE = OneCycle(1e-3, total_steps=100_000)
 DECAY = {"weight_decay": 0.004, "no_decay": None}  # of every variable, as Keras does
+KERAS_EMA = "Keras AdamW(use_ema=True)"
 L1 = keras.regularizers.L1(1.0)
 
 
@@ -40,7 +41,7 @@ CONTENDERS: dict[str, Callable[[], keras.optimizers.Optimizer]] = {
     "WeightAverage(AdamW)": lambda: WeightAverage(adamw()),
     "WeightAverage(AdamW, every=10)": lambda: WeightAverage(adamw(), every=10),
     "WeightAverage(AdamW, mean, not begun)": lambda: WeightAverage(adamw(), kind="mean", every=100, start=10**6),
-    "Keras AdamW(use_ema=True)": lambda: keras.optimizers.AdamW(1e-3, use_ema=True),
+    KERAS_EMA: lambda: keras.optimizers.AdamW(1e-3, use_ema=True),
     "Lookahead(AdamW)": lambda: kto.Lookahead(adamw()),
     "GradientCentralization(AdamW)": lambda: kto.GradientCentralization(adamw()),
     "AdaptiveClipping(AdamW)": lambda: kto.AdaptiveClipping(adamw()),
@@ -153,6 +154,8 @@ def main() -> None:
     chosen = {n: make for n, make in CONTENDERS.items() if n == "Keras AdamW" or any(word in n for word in words)}
     backend = keras.backend.backend()
     if options.step:
+        if backend == "jax" and chosen.pop(KERAS_EMA, None):
+            print(f"{KERAS_EMA}: left out, after one `fit` it cannot be trained on with JAX")
         contenders = {name: step(make(), options.batch_size) for name, make in chosen.items()}
         results = {n: time / STEPS for n, time in medians(contenders, options.repeats, warmup=2).items()}
         title = f"One step of a small ResNet on {options.batch_size} images of 32x32, {backend}"
