@@ -117,6 +117,23 @@ def windows(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) ->
     return chosen.reshape(count, *size, channels)
 
 
+def host_array(tensor: Any) -> np.ndarray | None:
+    """See `keras_tricks._core.ops.host_array`."""
+    if type(tensor) is not torch.Tensor or tensor.device.type != "cpu" or tensor.requires_grad:
+        return None
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return None
+    try:
+        return tensor.numpy()
+    except RuntimeError:  # one that stands for many, or for none, while a function is transformed
+        return None
+
+
+def from_host(array: np.ndarray) -> Tensor:
+    """See `keras_tricks._core.ops.from_host`."""
+    return torch.from_numpy(np.asarray(array))
+
+
 @torch.compiler.disable
 def constant(array: np.ndarray, device: Any) -> Tensor:
     """`array` as a tensor on `device`, sent there once: it must not be written to."""

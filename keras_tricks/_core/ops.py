@@ -49,6 +49,19 @@ def constant(array: np.ndarray, like: Tensor) -> Tensor:
     return _of_backend().constant(array, like.device)
 
 
+def host_array(tensor: Tensor) -> np.ndarray | None:
+    """The numbers of a tensor of torch in the host's memory, as an array of NumPy that shares it; else None.
+
+    One by one, NumPy's operations on few numbers take a fraction of the time that torch's do.
+    """
+    return _of_backend().host_array(tensor) if is_torch(tensor) else None
+
+
+def from_host(array: np.ndarray) -> Tensor:
+    """What `host_array` turned into an array as a tensor again."""
+    return _of_backend().from_host(array)
+
+
 def constant_like(like: Tensor, value: float) -> Tensor:
     """`value` in the type of `like`, to be broadcast against it."""
     return cast(_namespace().zeros_like(like[:1, :1, :1, :1], "float32") + value, like.dtype)

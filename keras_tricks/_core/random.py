@@ -25,6 +25,8 @@ BETA_TABLE_SIZE = 4097
 # The outermost draws have u = 2**-25 and 1 - 2**-25: the table of Beta spans their log-odds, and a little more, so
 # that no rounding leads out of it.
 BETA_TABLE_EDGE = math.log(2.0**25) + 0.01
+# As many numbers NumPy draws faster than torch, whose operations each take a time of their own.
+FEW = 2**14
 KEY_MULTIPLIERS = np.array([[GOLDEN_RATIO, 0x85EBCA6B], [0xC2B2AE35, 0x27D4EB2F]]).astype("uint32").view("int32")
 
 Tensor = Any
@@ -44,12 +46,18 @@ def words(text: str) -> tuple[int, int]:
 def key(state: Any, salt: tuple[int, int]) -> Tensor:
     """The key of call number `state[1]` of seed `state[0]`, int32, in the stream named by the two words of `salt`."""
     seed, call = state[0], state[1]
+    if (known := _known_words(seed, call)) is not None:
+        return ops.from_host(
+            _mix(known[0] * KEY_MULTIPLIERS[0] + known[1] * KEY_MULTIPLIERS[1] + np.array(salt, "int32"))
+        )
     multipliers, salt_words = ops.constant(KEY_MULTIPLIERS, call), ops.constant(np.array(salt, "int32"), call)
     return _mix(seed * multipliers[0] + call * multipliers[1] + salt_words)
 
 
 def split(key: Tensor, count: int) -> list[Tensor]:
     """`count` keys whose streams are independent of each other and of `key`'s own."""
+    if (host := ops.host_array(key)) is not None:
+        return list(ops.from_host(_mix(_mix(host[None, :] ^ _split_salts(count)) + host[None, ::-1])))
     salts = np.array([words(f"split {index}") for index in range(count)], "int32")
     children = _mix(_mix(ops.bitwise_xor(key[None, :], ops.constant(salts, key))) + ops.flip(key, axis=0)[None, :])
     return [children[index] for index in range(count)]
@@ -67,8 +75,9 @@ def bits_of(key: Tensor, identities: Tensor) -> Tensor:
 
 def uniform(key: Tensor, shape: Sequence[Any]) -> Tensor:
     """float32 numbers uniform in [0, 1): the multiples of 2**-24."""
-    high_bits = ops.bitwise_and(ops.right_shift(bits(key, shape), 8), 0xFFFFFF)
-    return ops.cast(high_bits, "float32") * 2.0**-24
+    if (few := _few_bits(key, shape)) is not None:
+        return ops.from_host(_high_bits(few).astype("float32") * np.float32(2.0**-24))
+    return ops.cast(_high_bits(bits(key, shape)), "float32") * 2.0**-24
 
 
 def integers(key: Tensor, shape: Sequence[Any], low: Any, high: Any) -> Tensor:
@@ -173,7 +182,34 @@ def beta(key: Tensor, shape: Sequence[Any], a: float, b: float) -> tuple[Tensor,
 
 
 def _bits(key: Tensor, count: Any) -> Tensor:
+    if (few := _few_bits(key, (count,))) is not None:
+        return ops.from_host(few)
     return bits_of(key, ops.arange(count, dtype="int32"))
+
+
+def _known_words(seed: Any, call: Any) -> tuple[Any, Any] | None:
+    """Seed and call number as int32 of NumPy, where a tensor of torch in the host's memory says one of them."""
+    known = [np.int32(word) if isinstance(word, int) else ops.host_array(word) for word in (seed, call)]
+    if any(word is None for word in known) or all(isinstance(word, int) for word in (seed, call)):
+        return None
+    return known[0], known[1]
+
+
+def _few_bits(key: Tensor, shape: Sequence[Any]) -> np.ndarray | None:
+    """`bits` as NumPy computes them, where that is faster."""
+    if not all(isinstance(side, int) for side in shape) or math.prod(shape) > FEW:
+        return None
+    host = ops.host_array(key)
+    return None if host is None else bits_of(host, np.arange(math.prod(shape), dtype="int32")).reshape(shape)
+
+
+def _high_bits(bits: Tensor) -> Tensor:
+    return ops.bitwise_and(ops.right_shift(bits, 8), 0xFFFFFF)
+
+
+@functools.cache
+def _split_salts(count: int) -> np.ndarray:
+    return np.array([words(f"split {index}") for index in range(count)], "int32")
 
 
 def _noise_words(key: Tensor, rows: Any, count: Any) -> Tensor:
@@ -197,8 +233,7 @@ def _xor_shift(value: Tensor, count: int) -> Tensor:
 
 def _symmetric_uniform(key: Tensor, shape: Sequence[Any]) -> Tensor:
     """The odd multiples of 2**-24 between -1 and 1: uniform, symmetric, never 0, -1 or 1, exact in float32."""
-    high_bits = ops.bitwise_and(ops.right_shift(bits(key, shape), 8), 0xFFFFFF)
-    return ops.cast(2 * high_bits + (1 - 2**24), "float32") * 2.0**-24
+    return ops.cast(2 * _high_bits(bits(key, shape)) + (1 - 2**24), "float32") * 2.0**-24
 
 
 def _polynomial(value: Tensor, *coefficients: float) -> Tensor:

@@ -29,27 +29,30 @@ class ResizingAugmentation(BatchAugmentation):
         """The hooks' params for a `box` (top, left, height, width) of each image, (batch,) each, that gets `size`."""
         return {"box": box, "size": size, "within": within}
 
+    def box_of(self, params: Params) -> Box:
+        """Of `params`, the box."""
+        return params["box"]
+
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The boxes, resized."""
-        resized = _resampling.resize_boxes(
-            images, params["box"], params["size"], params["within"], self.interpolation, self.antialias
-        )
+        box, size, within = self.box_of(params), params["size"], params.get("within")
+        resized = _resampling.resize_boxes(images, box, size, within, self.interpolation, self.antialias)
         return ops.clip(resized, *self.value_range) if self.interpolation == "bicubic" else resized
 
     def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
         """The boxes of the masks, resized by the nearest pixel."""
-        return _resampling.pick_boxes(masks, params["box"], params["size"])
+        return _resampling.pick_boxes(masks, self.box_of(params), params["size"])
 
     def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
         """The bounding boxes, seen from the corner of the box and scaled."""
-        top, left, height, width = params["box"]
+        top, left, height, width = self.box_of(params)
         scale_x, scale_y = ops.number(params["size"][1]) / width, ops.number(params["size"][0]) / height
         corner, scale = ops.stack([left, top, left, top], axis=-1), ops.stack([scale_x, scale_y] * 2, axis=-1)
         return boxes | {"boxes": (boxes["boxes"] - corner[:, None, :]) * scale[:, None, :]}
 
 
 class FixedResizing(ResizingAugmentation):
-    """Base of the resizing that draws nothing: the same in training and at inference."""
+    """Base of the resizing that draws nothing: a trick writes `output_size` and `box`, one box for all images."""
 
     def __init__(self, interpolation: str = "bilinear", antialias: bool = True, **kwargs: Any):
         super().__init__(interpolation, antialias, **kwargs)
@@ -57,8 +60,24 @@ class FixedResizing(ResizingAugmentation):
             raise checks.fail("rate", "1, because all images of a batch must get one size", self.rate)
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
-        """The box of each image: nothing is drawn."""
-        return self.inference_params(shape) or {}
+        """The sizes of the images, and what becomes of them: nothing is drawn."""
+        return self.inference_params(shape)
+
+    def inference_params(self, shape: tuple[Any, ...]) -> Params:
+        """As in training."""
+        return {"image": shape[1:3], "size": self.size_of(shape[1], shape[2])}
+
+    def size_of(self, height: Any, width: Any) -> tuple[Any, Any]:
+        """Height and width of what comes out for images of this size."""
+        raise NotImplementedError(f"{type(self).__name__} must write `size_of`")
+
+    def box(self, height: Any, width: Any) -> Box:
+        """The box of images of this size, (1,) each."""
+        raise NotImplementedError(f"{type(self).__name__} must write `box`")
+
+    def box_of(self, params: Params) -> Box:
+        """The one box of all images: masks and boxes ask for it, images not always."""
+        return self.box(*params["image"])
 
 
 class ShortSideResizing(FixedResizing):
@@ -66,10 +85,13 @@ class ShortSideResizing(FixedResizing):
 
     short_side: int
 
-    def inference_params(self, shape: tuple[Any, ...]) -> Params:
-        """The whole image as the box."""
-        size = short_side_scale(shape[1], shape[2], self.short_side)
-        return self.params_of(central_box(shape[1:3], shape[1:3], ops.zeros((shape[0],), "float32")), size)
+    def size_of(self, height: Any, width: Any) -> tuple[Any, Any]:
+        """`short_side` and the other side, rounded."""
+        return short_side_scale(height, width, self.short_side)
+
+    def box(self, height: Any, width: Any) -> Box:
+        """The whole image."""
+        return central_box((height, width), (height, width), ops.zeros((1,), "float32"))
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, resized; as they are if they have that size."""
@@ -113,16 +135,16 @@ def _smaller(first: Any, second: Any) -> Any:
     return ops.minimum(*(ops.cast(ops.convert_to_tensor(side), "int32") for side in (first, second)))
 
 
-def central_window(shape: tuple[Any, ...], short_side: int, size: tuple[int, int]) -> Box:
-    """The box of images of `shape` that is a window of `size` in their middle once their short side is `short_side`.
+def central_window(image: tuple[Any, Any], short_side: int, size: tuple[int, int], like: Tensor) -> Box:
+    """The box that is a window of `size` in the middle of images once their short side is `short_side`.
 
-    Of the resized image it holds whole pixels.
+    Of the resized image it holds whole pixels. Of images of size `image`, for each of `like` (batch,).
     """
-    like = ops.zeros((shape[0],), "float32")
     box = []
-    for side, resized, pixels in zip(shape[1:3], short_side_scale(shape[1], shape[2], short_side), size, strict=True):
+    for side, resized, pixels in zip(image, short_side_scale(*image, short_side), size, strict=True):
         whole, pixel = ops.number(resized), ops.number(side) / ops.number(resized)
-        box.append((middle(like + (whole - pixels)) * pixel, like + pixels * pixel))
+        none = ops.zeros_like(like)
+        box.append((middle(none + (whole - pixels)) * pixel, none + pixels * pixel))
     (top, height), (left, width) = box
     return top, left, height, width
 

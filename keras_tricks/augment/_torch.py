@@ -10,7 +10,10 @@ def bilinear(images: Any, x: Any, y: Any) -> Any:
     height, width = images.shape[1:3]
     x, y = torch.broadcast_tensors(x * (2 / max(width - 1, 1)) - 1, y * (2 / max(height - 1, 1)) - 1)
     seen = torch.nn.functional.grid_sample(
-        images.permute(0, 3, 1, 2).float(), torch.stack([x, y], -1), padding_mode="border", align_corners=True
+        images.permute(0, 3, 1, 2).float(),
+        torch.stack([x, y], -1).expand(len(images), -1, -1, -1),
+        padding_mode="border",
+        align_corners=True,
     )
     return seen.permute(0, 2, 3, 1)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from keras_tricks._core import checks
-from keras_tricks.augment._base import Params
-from keras_tricks.augment._resizing import FixedResizing, central_window, short_side_scale
+from keras_tricks._core import checks, ops
+from keras_tricks.augment._base import Params, Tensor
+from keras_tricks.augment._resizing import Box, FixedResizing, central_window, short_side_scale
 
 
 class CenterCrop(FixedResizing):
@@ -57,9 +57,8 @@ class CenterCrop(FixedResizing):
         """Of the images from which the window is cut, in pixels."""
         return round(min(self.size) / self.ratio)
 
-    def inference_params(self, shape: tuple[Any, ...]) -> Params:
-        """The window in the middle."""
-        height, width = shape[1:3]
+    def size_of(self, height: Any, width: Any) -> tuple[Any, Any]:
+        """`size`, if such a window fits."""
         if isinstance(height, int) and isinstance(width, int):
             resized = short_side_scale(height, width, self.short_side)
             if self.size[0] > resized[0] or self.size[1] > resized[1]:
@@ -67,7 +66,22 @@ class CenterCrop(FixedResizing):
                     f"The window must fit into images of short side {self.short_side}. "
                     f"Received: size={self.size}, images of {height} x {width} pixels"
                 )
-        return self.params_of(central_window(shape, self.short_side, self.size), self.size)
+        return self.size
+
+    def box(self, height: Any, width: Any) -> Box:
+        """The window in the middle."""
+        return central_window((height, width), self.short_side, self.size, ops.zeros((1,), "float32"))
+
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The windows, resized."""
+        if ops.is_torch(images) and self.interpolation == "bilinear":
+            from keras_tricks.augment._torch import resize
+
+            sides = short_side_scale(*params["image"], self.short_side)
+            top, left = (round((side - window) / 2) for side, window in zip(sides, self.size, strict=True))
+            resized = images if sides == tuple(params["image"]) else resize(images, sides, self.antialias)
+            return resized[:, top : top + self.size[0], left : left + self.size[1]]
+        return super().transform_images(images, params)
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
         """`size`."""

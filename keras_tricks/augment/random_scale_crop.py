@@ -78,7 +78,9 @@ class RandomScaleCrop(ResizingAugmentation):
 
     def inference_params(self, shape: tuple[Any, ...]) -> Params | None:
         """The window in the middle, of images with the smallest short side."""
-        return self.params_of(central_window(shape, self.short_side[0], self.size), self.size)
+        return self.params_of(
+            central_window(shape[1:3], self.short_side[0], self.size, ops.zeros(shape[:1], "float32")), self.size
+        )
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
         """`size`."""

@@ -20,7 +20,7 @@ OPTIMIZERS = {
     "accumulation": lambda: keras.optimizers.SGD(schedules.Linear(0.1, 10), gradient_accumulation_steps=3),
     "a wrapper": lambda: optimizers.WeightAverage(optimizers.SGD(schedules.Linear(0.1, 10))),
     "LAMB": lambda: optimizers.LAMB(schedules.Cosine(0.01, 20), weight_decay=0.1),
-    "LARS": lambda: optimizers.LARS(1.0, momentum=schedules.Linear(0.9, 9, 0.5)),
+    "LARS": lambda: optimizers.LARS(0.05, momentum=schedules.Linear(0.9, 9, 0.5)),
     "Lookahead": lambda: optimizers.Lookahead(optimizers.SGD(schedules.Linear(0.1, 10), momentum=0.9), momentum="pull"),
     "Accumulate": lambda: optimizers.Accumulate(optimizers.AdamW(0.01), 3),
     "SwitchOptimizer": lambda: optimizers.SwitchOptimizer(keras.optimizers.Adam(0.01), optimizers.SGD(0.02), at=14),
