@@ -25,7 +25,7 @@ OPTIMIZERS = {
     "Accumulate": lambda: optimizers.Accumulate(optimizers.AdamW(0.01), 3),
     "SwitchOptimizer": lambda: optimizers.SwitchOptimizer(keras.optimizers.Adam(0.01), optimizers.SGD(0.02), at=14),
     "SWATS": lambda: optimizers.SwitchOptimizer(keras.optimizers.Adam(0.01), optimizers.SGD(0.02), at="swats"),
-    "GradualUnfreezing": lambda: optimizers.GradualUnfreezing(keras.optimizers.Adam(0.01), [("dense/", 15)]),
+    "GradualUnfreezing": lambda: optimizers.GradualUnfreezing(keras.optimizers.Adam(0.01), [("batch_norm", 15)]),
     "LayerwiseRates": lambda: optimizers.LayerwiseRates(optimizers.SGD(0.01), {"kernel": schedules.Linear(1.0, 20)}),
     "wrappers in wrappers": lambda: optimizers.GlobalNormClipping(
         optimizers.GradientNoise(optimizers.AdamW(schedules.Linear(0.1, 10))), 1.0
