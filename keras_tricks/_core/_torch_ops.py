@@ -13,6 +13,8 @@ import torch
 Tensor = Any
 
 KEPT_CONSTANTS = 256
+LARGE = 512  # numbers that are sooner copied than chosen one by one
+PLAIN = (torch.Tensor, torch.nn.Parameter)  # and not what stands for a tensor while functions are traced
 
 _constants: dict[Any, Tensor] = {}
 
@@ -64,8 +66,26 @@ sqrt = _direct(keras.ops.sqrt, torch.sqrt, _is_of_floats)
 
 def where(condition: Any, one: Any, other: Any) -> Tensor:
     """`keras.ops.where`."""
-    by_bits = _are_bytes(one, other) and getattr(condition, "dtype", None) == torch.bool
-    return select([condition], one, other) if by_bits else _where(condition, one, other)
+    if getattr(condition, "dtype", None) != torch.bool:
+        return _where(condition, one, other)
+    if _are_bytes(one, other):
+        return select([condition], one, other)
+    chosen = _chosen(condition, one, other)
+    return _where(condition, one, other) if chosen is None else torch.stack(chosen)
+
+
+def _chosen(condition: Tensor, one: Any, other: Any) -> list[Tensor] | None:
+    """The members of either batch that `condition` chooses, where it does so for whole members: a copy is cheaper."""
+    if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
+        return None
+    count = len(one) if one.ndim else 0
+    alike = one.shape == other.shape and one.dtype == other.dtype
+    if not count or not alike or one.numel() < count * LARGE or condition.shape != (count,) + (1,) * (one.ndim - 1):
+        return None
+    known = host_array(condition)
+    if known is None:
+        return None
+    return [one[place] if chosen else other[place] for place, chosen in enumerate(known.reshape(-1).tolist())]
 
 
 def select(conditions: Sequence[Tensor], one: Tensor, other: Tensor) -> Tensor:
@@ -119,7 +139,7 @@ def windows(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) ->
 
 def host_array(tensor: Any) -> np.ndarray | None:
     """See `keras_tricks._core.ops.host_array`."""
-    if type(tensor) is not torch.Tensor or tensor.device.type != "cpu" or tensor.requires_grad:
+    if type(tensor) not in PLAIN or tensor.device.type != "cpu" or tensor.requires_grad:
         return None
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return None

@@ -46,10 +46,10 @@ def words(text: str) -> tuple[int, int]:
 def key(state: Any, salt: tuple[int, int]) -> Tensor:
     """The key of call number `state[1]` of seed `state[0]`, int32, in the stream named by the two words of `salt`."""
     seed, call = state[0], state[1]
-    if (known := _known_words(seed, call)) is not None:
-        return ops.from_host(
-            _mix(known[0] * KEY_MULTIPLIERS[0] + known[1] * KEY_MULTIPLIERS[1] + np.array(salt, "int32"))
-        )
+    if (known := _known_numbers(seed, call)) is not None:
+        factors = zip(*KEY_MULTIPLIERS.tolist(), salt, strict=True)
+        sums = [known[0] * of_seed + known[1] * of_call + word for of_seed, of_call, word in factors]
+        return ops.from_host(np.array([_mix_number(total) for total in sums], "uint32").view("int32"))
     multipliers, salt_words = ops.constant(KEY_MULTIPLIERS, call), ops.constant(np.array(salt, "int32"), call)
     return _mix(seed * multipliers[0] + call * multipliers[1] + salt_words)
 
@@ -187,12 +187,21 @@ def _bits(key: Tensor, count: Any) -> Tensor:
     return bits_of(key, ops.arange(count, dtype="int32"))
 
 
-def _known_words(seed: Any, call: Any) -> tuple[Any, Any] | None:
-    """Seed and call number as int32 of NumPy, where a tensor of torch in the host's memory says one of them."""
-    known = [np.int32(word) if isinstance(word, int) else ops.host_array(word) for word in (seed, call)]
-    if any(word is None for word in known) or all(isinstance(word, int) for word in (seed, call)):
+def _known_numbers(seed: Any, call: Any) -> tuple[int, int] | None:
+    """Seed and call number, where a tensor of torch in the host's memory says one of them."""
+    if isinstance(seed, int) and isinstance(call, int):
         return None
-    return known[0], known[1]
+    seed, call = (word if isinstance(word, int) else ops.host_array(word) for word in (seed, call))
+    return None if seed is None or call is None else (int(seed), int(call))
+
+
+def _mix_number(value: int) -> int:
+    """`_mix` of one number, faster than NumPy's operations on it: the 32 bits of what comes out, not negative."""
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0xD35A2D97)):
+        value &= 0xFFFFFFFF
+        value = (value ^ (value >> shift)) * factor
+    value &= 0xFFFFFFFF
+    return value ^ (value >> 15)
 
 
 def _few_bits(key: Tensor, shape: Sequence[Any]) -> np.ndarray | None:

@@ -20,7 +20,7 @@ from keras import ops
 
 from keras_tricks._core import checks
 from keras_tricks._core.config import Configured
-from keras_tricks._core.ops import constant
+from keras_tricks._core.ops import constant, from_host, host_array
 from keras_tricks._core.random import to_int32, words
 
 Tensor = Any
@@ -90,6 +90,10 @@ class Stream(keras.random.SeedGenerator):
         place = self.worker_place()
         with _lock:
             if place is None:
+                if (known := host_array(self.state.value)) is not None:
+                    seed, call = known.tolist()
+                    self.state.assign(from_host(np.array([seed, call + 1], known.dtype)))
+                    return from_host(np.array([to_int32(seed), to_int32(call)], "int32"))
                 # As `next`, which sends the increment to the accelerator at each call.
                 state = ops.cast(self.state, "int32") * 1
                 one_call = np.array([0, 1], keras.backend.standardize_dtype(self.state.dtype))

@@ -73,6 +73,8 @@ class BatchAugmentation(RandomLayer):
     samples_rate = False
     # Whether every pixel stays where it is: masks and boxes then stay as they are.
     keeps_places = False
+    # Whether `transform_images` may get a part of the batch, with that part of every tensor in `params`, at each time.
+    works_in_parts = False
     # How many boxes come out for each that goes in.
     box_growth = 1
     # How many samples come out for each that goes in.
@@ -177,7 +179,8 @@ class BatchAugmentation(RandomLayer):
             inputs = dict(inputs) | {"bounding_boxes": batch["bounding_boxes"]}
         if not ops.is_foreign_graph_tensor(batch["images"]):
             mode = {} if training is None else {"training": training}
-            return super().__call__(inputs, labels, sample_weight, **mode)
+            beside = () if labels is None and sample_weight is None else (labels, sample_weight)
+            return super().__call__(inputs, *beside, **mode)
         with ops.tensorflow_graph() as tensorflow_ops:
             call = tensorflow_ops.next_call(self) if training in (None, True) else None
             return give_back(self.run(batch, call))
@@ -319,6 +322,14 @@ class BatchAugmentation(RandomLayer):
         return shape if self.data_format == "channels_last" else (shape[0], shape[2], shape[3], shape[1])
 
     def _transform_images(self, images: Tensor, params: Params) -> Tensor:
+        if self.works_in_parts and ops.is_torch(images):
+            from keras_tricks.augment._torch import in_parts
+
+            width = images.element_size() if self.keeps_dtype and not self.computes_pixels else 4
+            return in_parts(self._transform_part, images, params, width)
+        return self._transform_part(images, params)
+
+    def _transform_part(self, images: Tensor, params: Params) -> Tensor:
         if not self.keeps_dtype:
             images = ops.cast(images, "float32")
         return self._in_channels_last(self.transform_images, images, params)

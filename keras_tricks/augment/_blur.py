@@ -9,6 +9,9 @@ from keras_tricks._core import ops
 
 Tensor = Any
 
+SMALL = 64  # pixels of a line that are blurred by one product of them all
+BLOCK = 32  # pixels of a longer line that are blurred by one product
+
 
 def blur(levels: Tensor, sigma: Tensor, radius: int) -> Tensor:
     """The images, blurred along their columns and their rows by bells of `sigma` pixels, (batch, 1, 1, 1)."""
@@ -54,18 +57,30 @@ def _weighted(shifted: list[Tensor], weights: list[Tensor]) -> Tensor:
 
 
 def _by_products(levels: Tensor, weights: list[Tensor]) -> Tensor:
-    """Along either axis a product with a matrix of each image: torch's sums run one by one, which takes longer."""
+    """Along either axis products with a matrix of each image: torch's sums run one by one, which takes longer."""
     count, height, width, channels = ops.shape(levels)
-    blurred = ops.matmul(_matrices(weights, height), ops.reshape(levels, (count, height, width * channels)))
+    blurred = _product(ops.reshape(levels, (count, height, width * channels)), weights)
     blurred = ops.transpose(ops.reshape(blurred, (count, height, width, channels)), (0, 2, 1, 3))
-    blurred = ops.matmul(_matrices(weights, width), ops.reshape(blurred, (count, width, height * channels)))
+    blurred = _product(ops.reshape(blurred, (count, width, height * channels)), weights)
     return ops.transpose(ops.reshape(blurred, (count, width, height, channels)), (0, 2, 1, 3))
 
 
-def _matrices(weights: list[Tensor], size: int) -> Tensor:
-    """Each pixel's weights of all pixels of its line, (batch, size, size)."""
-    counts = ops.constant(_counts(size, len(weights) - 1), weights[0])
-    return sum(weight * counts[distance] for distance, weight in enumerate(weights))
+def _product(lines: Tensor, weights: list[Tensor]) -> Tensor:
+    """(batch, size, length), blurred along `size`: some of its pixels at a time, of which each sees few others."""
+    count, size, length = ops.shape(lines)
+    if size <= SMALL:
+        return ops.matmul(_sum(weights, _counts(size, len(weights) - 1)), lines)
+    places, counts = _windows(size, len(weights) - 1)
+    windows = ops.take(lines, ops.constant(places, lines), axis=1)
+    blocks, seen = len(places) // counts.shape[-1], counts.shape[-1]
+    blurred = ops.matmul(_sum(weights, counts)[:, None], ops.reshape(windows, (count, blocks, seen, length)))
+    return ops.reshape(blurred, (count, blocks * BLOCK, length))[:, :size]
+
+
+def _sum(weights: list[Tensor], counts: np.ndarray) -> Tensor:
+    """The matrix of each image, from how often each distance counts."""
+    of_distances = ops.constant(counts, weights[0])
+    return sum(weight * of_distances[distance] for distance, weight in enumerate(weights))
 
 
 @functools.lru_cache(maxsize=16)
@@ -74,6 +89,22 @@ def _counts(size: int, radius: int) -> np.ndarray:
     counts = np.zeros((radius + 1, size, size), "float32")
     pixels = np.arange(size)
     for distance in range(-radius, radius + 1):
-        mirrored = (size - 1) - np.abs((size - 1) - np.abs(pixels + distance))
-        counts[abs(distance), pixels, np.maximum(mirrored, 0)] += 1
+        counts[abs(distance), pixels, _mirrors(pixels + distance, size)] += 1
     return counts
+
+
+@functools.lru_cache(maxsize=16)
+def _windows(size: int, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels that `BLOCK` neighbours see, mirrors included, block after block; and how often, at each distance.
+
+    Shapes (blocks * (BLOCK + 2 * radius)) and (radius + 1, BLOCK, BLOCK + 2 * radius).
+    """
+    around = np.arange(-radius, BLOCK + radius)
+    places = _mirrors(np.arange(0, size, BLOCK)[:, None] + around, size)
+    counts = np.abs(np.arange(BLOCK)[:, None] - around) == np.arange(radius + 1)[:, None, None]
+    return places.reshape(-1).astype("int32"), counts.astype("float32")
+
+
+def _mirrors(places: np.ndarray, size: int) -> np.ndarray:
+    """The pixels of a line that are seen at `places` outside of it, too."""
+    return np.clip((size - 1) - np.abs((size - 1) - np.abs(places)), 0, size - 1)

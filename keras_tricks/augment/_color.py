@@ -20,6 +20,7 @@ class ColorAugmentation(BatchAugmentation):
     """
 
     keeps_places = True
+    works_in_parts = True
     # Whether a trick that `keeps_dtype` is for whole levels only, so that floats are rounded first.
     rounds_levels = True
     # The numbers of channels for which the trick has a meaning; None for any.
@@ -49,9 +50,12 @@ class ColorAugmentation(BatchAugmentation):
             return self.change_levels(images, params)
         levels = self.to_levels(ops.cast(images, "float32"))
         if self.keeps_dtype and self.rounds_levels:
-            levels = ops.round(levels)
-        levels = self.change_levels(levels, params)
-        changed = self.from_levels(ops.clip(levels, 0.0, LEVELS))
+            # On torch, where each operation is a pass over the batch, those on bytes cost a fraction.
+            levels = ops.clip(ops.round(levels), 0.0, LEVELS)
+            levels = ops.cast(levels, "uint8") if ops.is_torch(levels) else levels
+        changed = self.change_levels(levels, params)
+        inside = ops.cast(changed, "float32") if _levels.is_uint8(changed) else ops.clip(changed, 0.0, LEVELS)
+        changed = self.from_levels(inside)
         return _levels.as_pixels(changed, images.dtype) if self.keeps_dtype else changed
 
     def _check_channels(self, images: Tensor) -> None:

@@ -27,6 +27,7 @@ class ErasingAugmentation(BatchAugmentation):
 
     keeps_dtype = True
     keeps_places = True
+    works_in_parts = True
 
     def __init__(self, fill: str | float | tuple[float, ...] = "pixel", **kwargs: Any):
         super().__init__(**kwargs)

@@ -19,6 +19,7 @@ class FlippingAugmentation(BatchAugmentation):
     """
 
     keeps_dtype = True
+    works_in_parts = True
     samples_rate = True
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:

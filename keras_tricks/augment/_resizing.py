@@ -19,6 +19,7 @@ class ResizingAugmentation(BatchAugmentation):
     """
 
     samples_rate = True
+    works_in_parts = True
 
     def __init__(self, interpolation: str = "bilinear", antialias: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
@@ -83,6 +84,7 @@ class FixedResizing(ResizingAugmentation):
 class ShortSideResizing(FixedResizing):
     """Base of `Resize` and its other name: a subclass sets `short_side`."""
 
+    works_in_parts = False  # on torch it is one operation
     short_side: int
 
     def size_of(self, height: Any, width: Any) -> tuple[Any, Any]:

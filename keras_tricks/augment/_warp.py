@@ -25,6 +25,7 @@ class WarpAugmentation(BatchAugmentation):
 
     # Into how many parts the sides of a box are cut before its points move: 1 where lines stay straight.
     side_parts = 1
+    works_in_parts = True
 
     def __init__(self, fill: float | str = "black", interpolation: str = "bilinear", **kwargs: Any):
         super().__init__(**kwargs)

@@ -71,6 +71,8 @@ class AugMix(PolicyAugmentation):
     Reference: [Hendrycks et al., 2019](https://arxiv.org/abs/1912.02781)
     """
 
+    works_in_parts = False  # the chains of an image are far apart
+
     def __init__(
         self,
         severity: float = 3,

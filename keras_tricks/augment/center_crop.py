@@ -77,7 +77,8 @@ class CenterCrop(FixedResizing):
         if ops.is_torch(images) and self.interpolation == "bilinear":
             from keras_tricks.augment._torch import resize
 
-            sides = short_side_scale(*params["image"], self.short_side)
+            height, width = params["image"]
+            sides = short_side_scale(height, width, self.short_side)
             top, left = (round((side - window) / 2) for side, window in zip(sides, self.size, strict=True))
             resized = images if sides == tuple(params["image"]) else resize(images, sides, self.antialias)
             return resized[:, top : top + self.size[0], left : left + self.size[1]]

@@ -43,6 +43,7 @@ class RandomCrop(BatchAugmentation):
 
     keeps_dtype = True
     samples_rate = True
+    works_in_parts = True
 
     def __init__(
         self,

@@ -325,6 +325,15 @@ class AugmentationContract:
             self.assert_same(changed, expected)
             np.testing.assert_allclose(to_numpy(labels), to_numpy(wanted), atol=1e-6)
 
+    @pytest.mark.skipif(BACKEND != "torch", reason="compiled code makes no new tensor for each operation")
+    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    def test_a_part_of_a_large_batch_at_a_time_it_gives_the_same_batch(self, monkeypatch, dtype):
+        torch_augment = importlib.import_module("keras_tricks.augment._torch")
+        images = make_images(dtype)
+        whole = self.make()(images)
+        monkeypatch.setattr(torch_augment, "PART", 3 * images[0].size * (1 if dtype == "uint8" else 4))
+        self.assert_same(self.make()(images), whole)
+
     def test_a_pipeline_with_unknown_sizes_gives_the_eager_batches(self):
         tf = importlib.import_module("tensorflow")
         places = {} if self.mixes_samples or not self.takes_places else painted(COUNT, HEIGHT, WIDTH)

@@ -103,6 +103,16 @@ def test_where_selects_by_conditions_of_every_shape(shape, dtypes):
         )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_where_chooses_whole_members_of_a_batch(dtype):
+    generator = np.random.default_rng(2)
+    one, other = (generator.integers(0, 256, (6, 20, 30)).astype(dtype) for _ in range(2))
+    for choice in (generator.random((6, 1, 1)) < 0.5, np.ones((6, 1, 1), bool), np.zeros((6, 1, 1), bool)):
+        np.testing.assert_array_equal(
+            to_numpy(ops.where(*map(tensor, (choice, one, other)))), np.where(choice, one, other)
+        )
+
+
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow gathers no slices at computed places in XLA")
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "int32", "bool"])
 @pytest.mark.parametrize("count", [4, 0], ids=["images", "no images"])

@@ -1,12 +1,14 @@
 """One stream of random numbers on every backend."""
 
+import importlib
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from keras_tricks._core import random
 from tests.golden_values import check_golden
-from tests.running import compiled, eagerly, in_pipeline, to_numpy
+from tests.running import BACKEND, compiled, eagerly, in_pipeline, to_numpy
 
 WEIGHTS = (0.1, 0.0, 0.4, 0.5)
 DRAWS = 100_000
@@ -38,6 +40,22 @@ def all_draws(state):
 def test_the_same_numbers_come_out_eagerly_compiled_and_in_a_pipeline_on_every_backend(run):
     draws = {name: to_numpy(value) for name, value in run(all_draws, np.array([7, 3], "int32")).items()}
     check_golden("random", draws)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere the numbers of tensors are not read")
+def test_what_torch_computes_on_an_accelerator_is_what_the_host_reads_off(monkeypatch):
+    state = np.array([7, 3], "int32")
+    read = {name: to_numpy(value) for name, value in eagerly(all_draws, state).items()}
+    monkeypatch.setattr(importlib.import_module("keras_tricks._core._torch_ops"), "host_array", lambda tensor: None)
+    for name, value in eagerly(all_draws, state).items():
+        np.testing.assert_array_equal(to_numpy(value), read[name])
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere the numbers of tensors are not read")
+def test_many_numbers_are_those_that_few_begin_with():
+    key, side = key_of(5, 2), int(random.FEW**0.5)
+    few, many = (to_numpy(random.uniform(key, (rows, side))) for rows in (side, side + 1))
+    np.testing.assert_array_equal(many[:side], few)
 
 
 def all_noise(state):
