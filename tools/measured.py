@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 README, EVIDENCE = ROOT / "README.md", ROOT / "evidence"
 BEGIN, END = "<!-- measured:begin -->\n", "<!-- measured:end -->"
+RUNS = 3  # the last ones that are shown
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
@@ -45,7 +46,7 @@ def digits(records: dict[str, dict[str, Any]]) -> str:
 
 def steps(entries: list[dict[str, Any]]) -> str:
     """What augmentation costs in the compiled step: the median over the runs, and how far apart they are."""
-    runs = {backend: [entry for entry in entries if entry["backend"] == backend] for backend in BACKENDS}
+    runs = {backend: [entry for entry in entries if entry["backend"] == backend][-RUNS:] for backend in BACKENDS}
     runs = {backend: own for backend, own in runs.items() if own}
     lines = [
         f"| one step | {' | '.join(f'{BACKENDS[backend]}, {len(own)} runs' for backend, own in runs.items())} |",
@@ -67,6 +68,53 @@ def steps(entries: list[dict[str, Any]]) -> str:
             *lines,
             "",
             f"{where(entries[-1])}, by `KERAS_BACKEND=... python tools/bench/trainer.py`.",
+        ]
+    )
+
+
+def updates(entries: list[dict[str, Any]]) -> str:
+    """What optimizers and wrappers cost: the last record of each kind and backend counts."""
+    latest = {(e["title"].rpartition(", ")[0], e["backend"]): e for e in entries}
+    kinds = dict.fromkeys(kind for kind, _ in latest)
+    columns = [(kind, b) for kind in sorted(kinds) for b in BACKENDS if (kind, b) in latest]
+    short = {kind: "a step" if kind.startswith("One step") else "an update" for kind in kinds}
+    lines = [
+        f"| times Keras' AdamW | {' | '.join(f'{short[kind]}, {BACKENDS[b]}' for kind, b in columns)} |",
+        "|---|" + "---|" * len(columns),
+    ]
+    names = max((latest[column]["ratios"] for column in columns), key=len)
+    for name in names:
+        cells = (latest[column]["ratios"].get(name) for column in columns)
+        lines.append(f"| {name} | {' | '.join('-' if cell is None else f'{cell:.2f}' for cell in cells)} |")
+    return "\n".join(
+        [
+            "**Optimizers and what stands around them**: the time of "
+            + ", and of ".join(f"{kind[0].lower()}{kind[1:]} ({short[kind]})" for kind in sorted(kinds, reverse=True))
+            + ", as multiples of Keras' AdamW in the same run (medians of interleaved rounds):",
+            "",
+            *lines,
+            "",
+            f"{where(entries[-1])}, by `KERAS_BACKEND=... python tools/bench/optimizers.py`, and with `--step`.",
+            "A model that has been trained with Keras' `use_ema` on JAX cannot be trained again: no figure for a step.",
+        ]
+    )
+
+
+def passes(entries: list[dict[str, Any]]) -> str:
+    """What two passes cost: the last record of each backend counts."""
+    latest = {e["backend"]: e for e in entries}
+    backends = [b for b in BACKENDS if b in latest]
+    lines = [f"| one step | {' | '.join(BACKENDS[b] for b in backends)} |", "|---|" + "---|" * len(backends)]
+    for name in entries[-1]["ratios"]:
+        ratios = (latest[backend]["ratios"][name] for backend in backends)
+        lines.append(f"| {name} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |")
+    return "\n".join(
+        [
+            "**Two passes a step**: a small CNN on 128 images of 32x32, as multiples of the plain step:",
+            "",
+            *lines,
+            "",
+            f"{where(entries[-1])}, by `KERAS_BACKEND=... python tools/bench/two_pass.py`.",
         ]
     )
 
@@ -172,8 +220,9 @@ def render() -> str:
     runs = {backend: json.loads((EVIDENCE / f"digits-{backend}.json").read_text()) for backend in BACKENDS}
     bench = json.loads((EVIDENCE / "bench_trainer.json").read_text())
     parts = [digits(runs), steps(bench)]
-    if (EVIDENCE / "bench_augment.json").exists():
-        parts.append(augmentations(json.loads((EVIDENCE / "bench_augment.json").read_text())))
+    for name, table in {"two_pass": passes, "optimizers": updates, "augment": augmentations}.items():
+        if (path := EVIDENCE / f"bench_{name}.json").exists():
+            parts.append(table(json.loads(path.read_text())))
     return "\n\n".join(parts) + "\n"
 
 

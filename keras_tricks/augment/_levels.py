@@ -96,9 +96,10 @@ def solarize_add(levels: Tensor, add: Tensor, threshold: Tensor) -> Tensor:
 def posterize(levels: Tensor, bits: Tensor) -> Tensor:
     """The highest `bits` (int32, 0 to 8) of the 8 of each level, the others 0; also of uint8."""
     if is_uint8(levels):
-        return ops.bitwise_and(levels, ops.take(ops.constant(POSTERIZE_MASKS.astype("uint8"), bits), bits, axis=0))
-    step = ops.take(ops.constant((256 - POSTERIZE_MASKS).astype("float32"), bits), bits, axis=0)
-    return ops.floor(levels / step) * step
+        masks = ops.take(ops.constant(POSTERIZE_MASKS.astype("uint8"), bits), bits, axis=0)
+        return ops.bitwise_and(levels, ops.once(masks))
+    step = ops.once(ops.take(ops.constant((256 - POSTERIZE_MASKS).astype("float32"), bits), bits, axis=0))
+    return ops.floor(levels * (1.0 / step)) * step
 
 
 def autocontrast_lines(levels: Tensor) -> tuple[Tensor, Tensor]:

@@ -66,3 +66,21 @@ def test_steps_are_told_as_the_median_of_the_runs_and_their_range():
     text = tool().steps([*runs, runs[0] | {"backend": "torch"}])
     assert "| one step | JAX, 3 runs | PyTorch, 1 runs |" in text
     assert "| mixup | 12 ms (1.20; 1.10 to 1.50) | 15 ms (1.50; 1.50 to 1.50) |" in text
+
+
+RUN = {"hardware": {"cores": 2, "cpu": "a processor"}, "versions": {"keras": "3"}}
+
+
+def test_updates_and_steps_are_told_side_by_side_as_multiples_of_the_last_run():
+    update = RUN | {"title": "One update of 60 tensors, 9 parameters, jax", "backend": "jax"}
+    step = RUN | {"title": "One step of a small ResNet, jax", "backend": "jax", "ratios": {"Keras AdamW": 1.0}}
+    entries = [update | {"ratios": {"Keras AdamW": 1.0, "SGD": ratio}} for ratio in (0.7, 0.5)]
+    text = tool().updates([*entries, step])
+    assert "| times Keras' AdamW | a step, JAX | an update, JAX |" in text
+    assert "| SGD | - | 0.50 |" in text
+    assert "one update of 60 tensors, 9 parameters (an update), and of one step of a small ResNet (a step)" in text
+
+
+def test_two_passes_are_told_as_multiples_of_the_plain_step():
+    entries = [RUN | {"backend": backend, "ratios": {"plain step": 1.0, "SAM": 2.0}} for backend in ("torch", "jax")]
+    assert "| one step | JAX | PyTorch |\n|---|---|---|\n| plain step | 1.00 | 1.00 |" in tool().passes(entries)
