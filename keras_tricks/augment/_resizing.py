@@ -53,7 +53,7 @@ class ResizingAugmentation(BatchAugmentation):
 
 
 class FixedResizing(ResizingAugmentation):
-    """Base of the resizing that draws nothing: a trick writes `output_size` and `box`, one box for all images."""
+    """Base of the resizing that draws nothing: a trick writes `size_of` and `box`, one box for all images."""
 
     def __init__(self, interpolation: str = "bilinear", antialias: bool = True, **kwargs: Any):
         super().__init__(interpolation, antialias, **kwargs)

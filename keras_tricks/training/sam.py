@@ -21,8 +21,8 @@ class SAM(Configured):
     `Trainer(micro_batch_size=...)`; under loss scaling a step whose first or second gradient overflows is left out.
 
     Helps when: the model fits its data, most of all with wrong labels among them. A small CNN on 300 of scikit-learn's
-    digits, 60 epochs, three seeds: 95.2 % with `rho=0.1` and 95.6 % with ASAM at 1, plain steps 94.5 %; with 30 % of the
-    labels drawn by chance 71.7 %, 72.3 % and 69.4 %, where twice the plain epochs gain nothing
+    digits, 60 epochs, three seeds: 95.2 % with `rho=0.1` and 95.6 % with ASAM at 1, plain steps 94.5 %; with 30 % of
+    the labels drawn by chance 71.7 %, 72.3 % and 69.4 %, where twice the plain epochs gain nothing
     (`tools/experiments/sharpness.py`, `--wrong 0.3`). The papers report gains on CIFAR and ImageNet.
     Hurts when: the time is better spent on more epochs: the model does not fit its data yet. Twelve epochs on 6,000
     images of CIFAR-10: 56.8 %, plain steps 58.1 % (`tools/experiments/averages.py`).
