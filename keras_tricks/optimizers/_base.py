@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_tricks._core import checks
 from keras_tricks._core.config import Configured, constructor_arguments
-from keras_tricks.optimizers._state import Tensor, Unowned, WithSlots, dense, keys, to_host
+from keras_tricks.optimizers._state import Tensor, Unowned, WithSlots, as_written, dense, keys, to_host
 
 
 class OptimizerWrapper(Configured, WithSlots):
@@ -98,6 +98,7 @@ class OptimizerWrapper(Configured, WithSlots):
         """The number of `variable` among those the optimizer was built on."""
         return self._places[id(variable)]
 
+    @as_written
     def apply(
         self, grads: Sequence[Tensor | None], trainable_variables: Sequence[keras.Variable] | None = None
     ) -> None:

@@ -15,6 +15,7 @@ from keras_tricks.optimizers._state import (
     Tensor,
     Unowned,
     WithSlots,
+    as_written,
     check_replicas,
     dense,
     is_overwritten,
@@ -122,6 +123,7 @@ class Optimizer(Configured, WithSlots):
         self._has_narrow = any(variable.dtype not in ("float32", "float64") for variable in variables)
         self.create_state(list(variables))
 
+    @as_written
     def apply(
         self, grads: Sequence[Tensor | None], trainable_variables: Sequence[keras.Variable] | None = None
     ) -> None:

@@ -11,6 +11,12 @@ from keras import ops
 Tensor = Any
 
 
+def as_written(function: Any) -> Any:
+    """Marks, for TensorFlow, a function that AutoGraph is to leave as it is: without control flow on tensors."""
+    function.autograph_info__ = {}
+    return function
+
+
 class Unowned:
     """Hides a list from Keras, which would take the variables in it for the optimizer's own state."""
 

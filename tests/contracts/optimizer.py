@@ -1,5 +1,7 @@
 """What every optimizer must do, and every wrapper around any Keras optimizer."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -91,6 +93,29 @@ class AnyOptimizerContract:
             one.apply(bowl_gradients(stateful), stateful)
         assert_equal(numbers(values), numbers(stateful), rtol=1e-6)
         assert_equal(numbers(state), numbers(one.variables), rtol=1e-6)
+
+    def test_a_loop_of_ones_own_is_traced_as_it_is_written(self, backend, caplog):
+        if backend != "tensorflow":
+            pytest.skip("only TensorFlow translates the code that it traces")
+        tf = importlib.import_module("tensorflow")
+        one, other = self.made(), self.made()
+        traced, eager = bowl_variables(), bowl_variables()
+        one.build(traced)
+
+        @tf.function
+        def step(gradients):
+            one.apply(gradients, traced)
+
+        logger = tf.get_logger()
+        logger.addHandler(caplog.handler)
+        try:
+            for _ in range(3):
+                step(bowl_gradients(traced))
+                other.apply(bowl_gradients(eager), eager)
+        finally:
+            logger.removeHandler(caplog.handler)
+        assert "AutoGraph" not in caplog.text
+        assert_equal(numbers(traced), numbers(eager), rtol=1e-5, atol=1e-6)
 
     def test_two_and_two_resumed_epochs_equal_four(self, tmp_path):
         straight, stopped = small_model(self.made()), small_model(self.made())
