@@ -46,7 +46,8 @@ def words(text: str) -> tuple[int, int]:
 def key(state: Any, salt: tuple[int, int]) -> Tensor:
     """The key of call number `state[1]` of seed `state[0]`, int32, in the stream named by the two words of `salt`."""
     seed, call = state[0], state[1]
-    if (known := _known_numbers(seed, call)) is not None:
+    known = _known_numbers(seed, call)  # no ":=" here: AutoGraph knows none
+    if known is not None:
         factors = zip(*KEY_MULTIPLIERS.tolist(), salt, strict=True)
         sums = [known[0] * of_seed + known[1] * of_call + word for of_seed, of_call, word in factors]
         return ops.from_host(np.array([_mix_number(total) for total in sums], "uint32").view("int32"))
@@ -56,7 +57,8 @@ def key(state: Any, salt: tuple[int, int]) -> Tensor:
 
 def split(key: Tensor, count: int) -> list[Tensor]:
     """`count` keys whose streams are independent of each other and of `key`'s own."""
-    if (host := ops.host_array(key)) is not None:
+    host = ops.host_array(key)
+    if host is not None:
         return list(ops.from_host(_mix(_mix(host[None, :] ^ _split_salts(count)) + host[None, ::-1])))
     salts = np.array([words(f"split {index}") for index in range(count)], "int32")
     children = _mix(_mix(ops.bitwise_xor(key[None, :], ops.constant(salts, key))) + ops.flip(key, axis=0)[None, :])
@@ -75,7 +77,8 @@ def bits_of(key: Tensor, identities: Tensor) -> Tensor:
 
 def uniform(key: Tensor, shape: Sequence[Any]) -> Tensor:
     """float32 numbers uniform in [0, 1): the multiples of 2**-24."""
-    if (few := _few_bits(key, shape)) is not None:
+    few = _few_bits(key, shape)
+    if few is not None:
         return ops.from_host(_high_bits(few).astype("float32") * np.float32(2.0**-24))
     return ops.cast(_high_bits(bits(key, shape)), "float32") * 2.0**-24
 
@@ -182,7 +185,8 @@ def beta(key: Tensor, shape: Sequence[Any], a: float, b: float) -> tuple[Tensor,
 
 
 def _bits(key: Tensor, count: Any) -> Tensor:
-    if (few := _few_bits(key, (count,))) is not None:
+    few = _few_bits(key, (count,))
+    if few is not None:
         return ops.from_host(few)
     return bits_of(key, ops.arange(count, dtype="int32"))
 
