@@ -24,6 +24,7 @@ def medians(
     warmup: int = 3,
     calls: int = 1,
     seconds: float = math.inf,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Milliseconds that a call of each contender takes: the median over `repeats` interleaved rounds of `calls` calls.
 
@@ -40,10 +41,10 @@ def medians(
         if done >= 3 and time.perf_counter() - began > seconds:
             break
         for name, contender in order:
-            start = time.perf_counter()
+            start = clock()
             for _ in range(calls):
                 contender()
-            times[name].append((time.perf_counter() - start) / calls * 1e3)
+            times[name].append((clock() - start) / calls * 1e3)
         order.append(order.pop(0))  # nobody always follows the same neighbour
         _progress(done + 1, repeats)
     return {name: statistics.median(values) for name, values in times.items()}
@@ -104,6 +105,22 @@ def arguments(description: str, repeats: int = 30) -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=repeats, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--json", metavar="PATH", help="also append the numbers to this file")
     return parser
+
+
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """Adds the choice between the clock on the wall, and what the processor does in all threads, as `options.clock`.
+
+    TensorFlow's threads wait for each other in turns of a length of their own: on the wall steps then take once or
+    twice as long. An accelerator's work is not the processor's.
+    """
+    parser.add_argument(
+        "--processor",
+        dest="clock",
+        action="store_const",
+        const=time.process_time,
+        default=time.perf_counter,
+        help="time that the processor spends in all threads, not that on the wall",
+    )
 
 
 def _progress(done: int, total: int) -> None:

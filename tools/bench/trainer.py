@@ -1,13 +1,14 @@
 """What augmentation in the compiled step costs: `fit` of a small CNN on 32x32 images, plain and augmented.
 
-KERAS_BACKEND=jax python tools/bench/trainer.py [--repeats 15] [--batch-size 128] [--json PATH]
+KERAS_BACKEND=jax python tools/bench/trainer.py [--repeats 15] [--batch-size 128] [--processor] [--json PATH]
 """
 
+import time
 from collections.abc import Callable
 
 import keras
 import numpy as np
-from _timing import arguments, medians, report
+from _timing import add_clock, arguments, medians, report
 from keras import layers
 
 import keras_tricks as kt
@@ -72,11 +73,13 @@ def training(make: Callable[[], keras.Model], batch_size: int) -> Callable[[], N
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0], repeats=15)
+    add_clock(parser)
     parser.add_argument("--batch-size", type=int, default=128)
     options = parser.parse_args()
     contenders = {name: training(make, options.batch_size) for name, make in CONTENDERS.items()}
-    times = medians(contenders, options.repeats)
-    title = f"One step on {options.batch_size} images of 32x32, {keras.backend.backend()}"
+    times = medians(contenders, options.repeats, clock=options.clock)
+    kind = ", processor time" if options.clock is time.process_time else ""
+    title = f"One step on {options.batch_size} images of 32x32, {keras.backend.backend()}{kind}"
     report(title, {name: time / STEPS for name, time in times.items()}, "plain model", options.json)
 
 
