@@ -6,7 +6,8 @@ Such an optimizer, the *keeper*, has `follow(variables)`, `average_statistics()`
 """
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -22,6 +23,27 @@ def find_keeper(optimizer: Any) -> Any | None:
 def statistics(model: keras.Model) -> list[keras.Variable]:
     """What training moves and gradients do not: BatchNorm's moving mean and variance, not seeds and counters."""
     return [variable for variable in model.non_trainable_variables if "float" in variable.dtype]
+
+
+def average_statistics_of(model: keras.Model) -> None:
+    """Has the keeper of `model`, which is built, average its statistics, too, in each step of `fit`."""
+    keeper = find_keeper(model.optimizer)
+    news = keeper is not None and keeper.follow(statistics(model))
+    if not getattr(model, "averages_statistics", False):
+        if keras.backend.backend() == "jax":
+            model.train_step = _averaging_statistics(model, model.train_step)
+        model.averages_statistics = news = True
+    if news:
+        model.make_train_function(force=True)
+
+
+def _averaging_statistics(model: keras.Model, train_step: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(train_step)
+    def wrapped(state: Any, data: Any) -> Any:
+        logs, state = train_step(state, data)
+        return logs, after_jax_step(model, state)
+
+    return wrapped
 
 
 def after_jax_step(model: keras.Model, state: tuple) -> tuple:

@@ -29,9 +29,9 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
     around anything else `with callback.averaged(model):` does the same.
 
     The raw weights come back by copy, bit for bit, also when validation raises or is interrupted, or training is
-    stopped. After an error that Keras lets no callback see (in another callback at the end of an epoch, or in
-    `evaluate` and `predict` called by hand), they are back in a `kt.Trainer` at once; in a plain model when it is next
-    used with this callback, or by `callback.give_back(model)`.
+    stopped, or another callback fails at the end of an epoch. After an error in `evaluate` or `predict` called by hand
+    with this callback they are back in a `kt.Trainer` at once; in a plain model, of which Keras tells no callback, when
+    it is next used with this callback, or by `callback.give_back(model)`.
 
     The statistics of BatchNorm are averaged as the weights are; or, with `refresh_batch_norm`, measured for the
     averaged weights whenever these are put into the model, as stochastic weight averaging (SWA) wants it. With
@@ -84,15 +84,9 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Has the statistics averaged, and goes on from the raw weights of a model that was saved with the average."""
         self._in_fit = True
-        self._say_if_not_first()
+        self._meet_the_others()
         model = self.model
-        news = _keeper(model).follow(averaging.statistics(model))
-        if not getattr(model, "averages_statistics", False):
-            if keras.backend.backend() == "jax":
-                model.train_step = _averaging_statistics(model, model.train_step)
-            model.averages_statistics = news = True
-        if news:
-            model.make_train_function(force=True)
+        averaging.average_statistics_of(model)
         for name in ("evaluate", "predict"):
             setattr(model, name, _giving_back_on_error(model, getattr(model, name)))
         self._give_back()
@@ -181,7 +175,8 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         for variable, value in self._measured[1]:
             variable.assign(value)
 
-    def _say_if_not_first(self) -> None:
+    def _meet_the_others(self) -> None:
+        """Says so if it is not the first of the callbacks, and sees to it that none leaves the average by an error."""
         # Keras tells a callback nothing of the others. The list of this `fit` is the one with the model's history.
         lists = [found for found in gc.get_referrers(self) if type(found) is list]
         history = getattr(self.model, "history", None)
@@ -193,6 +188,9 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
                 f"end of an epoch without validation. Received: {', '.join(before)} before it",
                 stacklevel=2,
             )
+        owner = _owner_of(running)
+        if owner is not None and "on_epoch_end" not in vars(owner):
+            owner.on_epoch_end = _giving_back_on_error(self.model, owner.on_epoch_end, whatever=True)
 
     def _give_back(self) -> None:
         # By the property `model`, JAX's loop stores the values it holds: now, and not over these later.
@@ -211,22 +209,26 @@ def _keeper(model: keras.Model) -> Any:
     return keeper
 
 
-def _averaging_statistics(model: keras.Model, train_step: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(train_step)
-    def wrapped(state: Any, data: Any) -> Any:
-        logs, state = train_step(state, data)
-        return logs, averaging.after_jax_step(model, state)
+def _owner_of(callbacks: list[Any]) -> keras.callbacks.CallbackList | None:
+    """What calls these callbacks."""
+    for found in gc.get_referrers(callbacks):
+        # The owner, or where Python keeps its attributes.
+        for owner in [found, *(gc.get_referrers(found) if type(found) is dict else [])]:
+            if isinstance(owner, keras.callbacks.CallbackList) and owner.callbacks is callbacks:
+                return owner
+    return None
 
-    return wrapped
 
+def _giving_back_on_error(model: keras.Model, method: Callable[..., Any], whatever: bool = False) -> Callable[..., Any]:
+    """Keras tells callbacks when something begins and ends, and not when it fails.
 
-def _giving_back_on_error(model: keras.Model, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Keras tells callbacks when `evaluate` or `predict` begins and ends, and not when it fails."""
+    `whatever` was in the model before: the average is given back, too.
+    """
     method = getattr(method, "unguarded", method)  # an earlier `fit` ended by an error and left its own in place
 
     @functools.wraps(method)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with averaging.given_back_on_error(model):
+        with averaging.given_back_on_error(model, training=whatever):
             return method(*args, **kwargs)
 
     wrapped.unguarded = method  # type: ignore[attr-defined]

@@ -169,7 +169,11 @@ class AveragingWrapper(OptimizerWrapper):
     def load_own_variables(self, store: Any) -> None:
         """Loads what `save_own_variables` saved."""
         super().load_own_variables(store)
-        count = sum(key.startswith("raw_") for key in store.keys())  # noqa: SIM118 - an h5 store iterates otherwise
+        names = list(store.keys())
+        count = sum(name.startswith("raw_") for name in names)
+        # What does not fit is not loaded, with a warning of Keras: then there is nothing to go on from either.
+        if not self.built or len(names) - count != len(self.own_variables):
+            return
         self._raw = Unowned(np.array(store[f"raw_{index}"]) for index in range(count))
         self._raw_updates = _number(self.updates)
 

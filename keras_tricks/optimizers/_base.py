@@ -98,6 +98,11 @@ class OptimizerWrapper(Configured, WithSlots):
         """The number of `variable` among those the optimizer was built on."""
         return self._places[id(variable)]
 
+    def part_of_rate(self, variable: keras.Variable) -> Any:
+        """By what the wrappers scale the coming update of `variable`: 1, a number, or a scalar tensor."""
+        inner = self.inner_optimizer
+        return inner.part_of_rate(variable) if isinstance(inner, OptimizerWrapper) else 1.0
+
     @as_written
     def apply(
         self, grads: Sequence[Tensor | None], trainable_variables: Sequence[keras.Variable] | None = None

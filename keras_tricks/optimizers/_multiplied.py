@@ -54,6 +54,7 @@ class MultipliedUpdates(OptimizerWrapper):
             raise ValueError(f"{type(self).__name__} must leave a variable to train. Received: one that leaves none of "
                              f"{[variable.path for variable in self._built_on.items]}")  # fmt: skip
         self._frozen = frozenset(place for place, one in enumerate(multipliers) if _is_number(one, 0))
+        self._multipliers_of = multipliers
         self._groups = Unowned(self._grouped(multipliers, beside.items))
 
     def _grouped(self, multipliers: list[Any], beside: list[tuple[int, keras.Variable]]) -> list["_Group"]:
@@ -69,6 +70,13 @@ class MultipliedUpdates(OptimizerWrapper):
                 own = {id(slot): slot for key, slot in beside if key in keys(variable)}
                 group.slots.extend(own.values())
         return list(groups.values())
+
+    def part_of_rate(self, variable: keras.Variable) -> Any:
+        """The multiplier, and those of what stands inside."""
+        one = self._multipliers_of[self.place_of(variable)]
+        if isinstance(one, KerasSchedule):
+            one = ops.cast(ops.convert_to_tensor(value_at(one, ops.convert_to_tensor(self.iterations))), "float32")
+        return one * super().part_of_rate(variable)
 
     def update(self, gradients: list[Tensor | None], variables: list[keras.Variable]) -> None:
         """Lets the inner optimizer move the weights, and takes back what is too much."""

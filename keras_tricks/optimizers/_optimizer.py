@@ -44,8 +44,8 @@ def _is_hidden(optimizer: "Optimizer") -> bool:
 class Optimizer(Configured, WithSlots):
     """Base of the optimizers: a trick writes `update(gradients, variables, learning_rate)`.
 
-    Every number may be a schedule, which is asked at each **update**: under `gradient_accumulation_steps` several
-    batches make one. Clipping, loss scaling, accumulation, EMA and constraints are those of Keras' optimizers.
+    Rate, decay and momenta may be schedules, which are asked at each **update**: under `gradient_accumulation_steps`
+    several batches make one. Clipping, loss scaling, accumulation, EMA and constraints are those of Keras' optimizers.
 
     - `update` moves all `variables` at once; only those that have a gradient come by. A number that is declared as
       `momentum = Number()` in the class is read as `self.momentum`. Weight decay is done by the base.
@@ -60,7 +60,8 @@ class Optimizer(Configured, WithSlots):
             "paper": w is reduced by `r / reference_rate * weight_decay * w`: the decay follows the shape of the
             schedule, and not the size of the rate.
         no_decay: The variables that are spared: a function from a variable to a bool, or patterns that are searched for
-            in its `path`; None for none of them.
+            in its `path`; None for none of them. A model with a function is only loaded if that is registered by
+            `keras.saving.register_keras_serializable`, which a lambda cannot be.
         reference_rate: For `decay="paper"`; by default the `peak` of the schedule, or the number itself.
         **kwargs: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`, `ema_momentum`, `ema_overwrite_frequency`,
             `loss_scale_factor`, `gradient_accumulation_steps` and `name`, as for `keras.optimizers.Optimizer`.

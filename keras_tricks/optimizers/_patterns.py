@@ -48,6 +48,12 @@ def is_chosen(choice: Choice, variable: keras.Variable) -> bool:
     return bool(choice(variable)) if callable(choice) else matches(choice or (), variable)
 
 
+def check_choice(argument: str, choice: Choice, variables: Sequence[Any]) -> None:
+    """As `check_found`, where `choice` is made of patterns."""
+    if not callable(choice):
+        check_found(argument, choice or (), variables)
+
+
 def check_found(argument: str, patterns: Iterable[str], variables: Sequence[Any]) -> None:
     """Refuses a pattern that picks none of `variables`: a word that was misspelled."""
     for one in patterns:

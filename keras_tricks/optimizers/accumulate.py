@@ -50,6 +50,7 @@ class Accumulate(OptimizerWrapper):
         """Makes the sums of gradients, and their count."""
         self.batches = self.add_variable((), "zeros", "int", "only_first_replica", name="batches")
         self.sums = self.add_slots(variables, "gradient_sum") if self.steps > 1 else []
+        self._seen: set[int] = set()
 
     @property
     def updates_every_time(self) -> bool:
@@ -61,11 +62,13 @@ class Accumulate(OptimizerWrapper):
         if self.steps == 1:
             self.inner_optimizer.apply(gradients, variables)
             return
-        sums = [None if gradient is None else self.sums[self.place_of(variable)]
-                for gradient, variable in zip(gradients, variables, strict=True)]  # fmt: skip
-        present = [(total, gradient) for total, gradient in zip(sums, gradients, strict=True) if total is not None]
-        totals = [total for total, _ in present]
-        _each.add(totals, [ops.cast(gradient, total.dtype) for total, gradient in present], 1.0 / self.steps)
+        places = [self.place_of(variable) for variable in variables]
+        present: list[Any] = [(self.sums[p], g) for p, g in zip(places, gradients, strict=True) if g is not None]
+        _each.add([t for t, _ in present], [ops.cast(g, t.dtype) for t, g in present], 1.0 / self.steps)
+        # A variable counts that any of the batches has a gradient of, where that differs from batch to batch: on torch.
+        self._seen |= {p for p, g in zip(places, gradients, strict=True) if g is not None}
+        sums = [self.sums[p] if p in self._seen else None for p in places]
+        totals = [total for total in sums if total is not None]
         self.assign(self.batches, ops.convert_to_tensor(self.batches) + 1)
 
         def update() -> None:
@@ -73,6 +76,7 @@ class Accumulate(OptimizerWrapper):
                      for total, variable in zip(sums, variables, strict=True)]  # fmt: skip
             self.inner_optimizer.apply(means, variables)
             _each.scale(totals, 0.0)
+            self._seen.clear()
             self.assign(self.batches, ops.zeros_like(ops.convert_to_tensor(self.batches)))
 
         touched = [*variables, *totals, self.batches, *self.inner_optimizer.variables]

@@ -12,7 +12,7 @@ from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
 
 class AdamW(Moments):
-    """Adam, whose weight decay does not pass through its moments, and in which every number may be a schedule.
+    """Adam, whose weight decay does not pass through its moments, and whose rate, betas and decay may be schedules.
 
     With m and v the running means of the gradient and its square (`beta_1`, `beta_2`), and t the number of updates,
     `weight -= learning_rate * (m / (1 - beta_1 ** t)) / (sqrt(v / (1 - beta_2 ** t)) + epsilon)`, and the decay beside.

@@ -7,8 +7,8 @@ import keras
 def bias_and_norm(variable: keras.Variable) -> bool:
     """Whether `variable` is a bias, or a gain or shift of a normalisation.
 
-    That is one of one dimension at most, or of the name "bias". These hold too few numbers to overfit, and decay would
-    pull gains towards 0: published recipes leave them out.
+    That is one of one dimension at most, or of the name "bias", "gamma" or "beta". These hold too few numbers to
+    overfit, and decay would pull gains towards 0: published recipes leave them out.
 
     Args:
         variable: A variable of a model.
@@ -22,4 +22,4 @@ def bias_and_norm(variable: keras.Variable) -> bool:
 
     Reference: [He et al., 2019](https://arxiv.org/abs/1812.01187), section 3.1
     """
-    return len(variable.shape) <= 1 or variable.path.rpartition("/")[2] == "bias"
+    return len(variable.shape) <= 1 or variable.path.rpartition("/")[2] in ("bias", "gamma", "beta")

@@ -13,7 +13,9 @@ class GradientCentralization(OptimizerWrapper):
     """Takes the mean out of each output unit's gradient.
 
     `gradient -= mean(gradient)`, over all axes but the last, which numbers the output units; only for variables of two
-    dimensions and more. So the sum of a unit's weights stays what it was (weight decay apart).
+    dimensions and more. So the sum of a unit's weights stays what it was (weight decay apart). Of depthwise
+    and transposed convolutions, and of attention's projections, the last axis is not, or not alone, the output's:
+    `exclude` them, if that matters.
 
     Helps when: convolutions without weight standardisation are trained from scratch, says the paper.
     Hurts when: a unit must learn to answer to the mean of its inputs. Cost: one reduction and one pass over the
@@ -26,7 +28,8 @@ class GradientCentralization(OptimizerWrapper):
         **kwargs: `name`: see `OptimizerWrapper`.
 
     Raises:
-        ValueError: if an argument is out of range, or `inner_optimizer` is not an optimizer.
+        ValueError: if an argument is out of range, `inner_optimizer` is not an optimizer, or, when it is built, a
+            pattern matches no variable.
 
     Example:
         ```python
@@ -42,6 +45,10 @@ class GradientCentralization(OptimizerWrapper):
     ):
         super().__init__(inner_optimizer, **kwargs)
         self.exclude = _patterns.choice("exclude", exclude)
+
+    def create_state(self, variables: list[keras.Variable]) -> None:
+        """Looks for the patterns."""
+        _patterns.check_choice("exclude", self.exclude, variables)
 
     def before_update(self, gradients: list[Tensor], variables: list[keras.Variable]) -> list[Tensor]:
         """The gradients without their means."""

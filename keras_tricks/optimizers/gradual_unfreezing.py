@@ -22,7 +22,9 @@ class GradualUnfreezing(MultipliedUpdates):
     BatchNormalization are no
     weights: they move from the start.
 
-    Helps when: a trained model is fine-tuned on few samples. Hurts when: the new task is far from the old.
+    Helps when: a large trained model is fine-tuned on few samples, says the paper, of language models. On small
+    networks we saw no gain: 53.3 % on few images of new classes of CIFAR-10, all at once 53.9 %; digits 85.5 % both
+    (`tools/experiments/unfreezing.py`, three seeds). Hurts when: the new task is far from the old.
     Cost: none for a part that is thawed from the start; one pass over the others and their slots (on torch's processor
     only while they are frozen). Gradients are computed for all.
 

@@ -16,10 +16,11 @@ from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 class LARS(Momentum):
     """Gradient descent with momentum, whose step for each variable is as long as a share of that variable.
 
-    With w a variable and `g = gradient + weight_decay * w`:
-    `velocity = momentum * velocity + learning_rate * trust_coefficient * |w| / (|g| + epsilon) * g`, then
-    `w -= velocity`. The rate is inside the velocity, as in the paper. Where a norm is 0, the ratio is 1. Variables
-    that `no_decay` spares, biases, gains and shifts by default, have no decay, and a ratio of 1.
+    With w a variable and `g = gradient + weight_decay * w`: `velocity = momentum * velocity + learning_rate *
+    trust_coefficient * |w| / (|g| + epsilon) * g`, then `w -= velocity`. The rate is inside the velocity, as in the
+    paper; the decay is a part of g, and so of its norm, as in optax (the paper divides by `|gradient| + weight_decay *
+    |w|`). Where a norm is 0, the ratio is 1. Variables that `no_decay` spares, biases, gains and shifts by default,
+    have no decay, and a ratio of 1.
 
     Helps when: batches are very large (thousands of images). Hurts when: they are not, or the rate of SGD is kept: with
     a trust coefficient of 0.001, rates of 1 to 30 are usual. Cost: one copy of the weights for the velocity, and two
@@ -32,7 +33,7 @@ class LARS(Momentum):
         trust_coefficient: The share of a variable's norm that its step has at a rate of 1 (η), above 0.
         epsilon: What keeps the ratio finite, not below 0.
         nesterov: Whether to look ahead.
-        decay: "ratio" (inside the ratio: the paper's), or "coupled", "rate", "paper": see `Optimizer`.
+        decay: "ratio" (inside the ratio), or "coupled", "rate", "paper": see `Optimizer`.
         no_decay: The variables that are spared of decay and ratio: a function from a variable to a bool, or patterns
             that are searched for in its `path`; None for none of them.
         reference_rate: For `decay="paper"`: see `Optimizer`.

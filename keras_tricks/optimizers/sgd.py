@@ -11,7 +11,7 @@ from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
 
 class SGD(Momentum):
-    """Gradient descent with momentum, in which every number may be a schedule.
+    """Gradient descent with momentum, whose rate, momentum and decay may be schedules.
 
     `velocity = momentum * velocity + gradient`, then `weight -= learning_rate * velocity`; with `nesterov`,
     `weight -= learning_rate * (gradient + momentum * velocity)`.

@@ -5,6 +5,7 @@ import importlib
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_tricks._core import averaging
 from keras_tricks.callbacks import EvaluateWithAverage, RefreshBatchNorm
@@ -142,16 +143,29 @@ class TestEvaluateWithAverage(CallbackContract):
         fit(model, 2, callbacks=[EvaluateWithAverage(final="average"), record])
         assert_equal(model.get_weights(), record.epochs[-1])
 
-    def test_an_error_of_another_callback_is_made_good_at_the_next_use(self):
+    @pytest.mark.parametrize("validation", [{}, {"validation_data": (X, Y)}], ids=["no validation", "a validation"])
+    def test_an_error_of_another_callback_is_made_good_at_once(self, validation):
         model, record, callback = averaging_model(), RawWeights(), EvaluateWithAverage()
-        with pytest.raises(OSError, match="on purpose"):
-            fit(model, callbacks=[callback, record, Failing("on_epoch_end", OSError)])
-        callback.give_back(model)
-        assert_equal(model.get_weights(), record.batches[-1])
-        with pytest.raises(OSError, match="on purpose"):
-            fit(model, callbacks=[callback, record, Failing("on_epoch_end", OSError)])
-        model.evaluate(X, Y, verbose=0, callbacks=[callback])
-        assert_equal(model.get_weights(), record.batches[-1])
+        for _ in range(2):
+            with pytest.raises(OSError, match="on purpose"):
+                fit(model, callbacks=[callback, record, Failing("on_epoch_end", OSError)], **validation)
+            predicted = model.predict(X, verbose=0)
+            assert_equal(model.get_weights(), record.batches[-1])
+            assert_equal(predicted, model.predict(X, verbose=0))
+        fit(model, 1)  # and without the callback training goes on from them
+        assert int(ops.convert_to_numpy(model.optimizer.iterations)) == 6
+
+    def test_an_error_in_an_evaluation_by_hand_is_made_good_at_the_next_use(self):
+        model, record, callback = averaging_model(), RawWeights(), EvaluateWithAverage()
+        fit(model, callbacks=[callback, record])
+        for make_good in (
+            lambda: callback.give_back(model),
+            lambda: model.evaluate(X, Y, verbose=0, callbacks=[callback]),
+        ):
+            with pytest.raises(OSError, match="on purpose"):
+                model.evaluate(X, Y, verbose=0, callbacks=[callback, Failing("on_test_batch_end", OSError)])
+            make_good()
+            assert_equal(model.get_weights(), record.batches[-1])
 
     def test_an_error_in_the_data_of_validation_gives_the_weights_back(self):
         class Broken(keras.utils.PyDataset):

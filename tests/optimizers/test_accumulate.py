@@ -39,6 +39,16 @@ class TestAccumulateOfTwoBatches(AnyOptimizerContract):
         return optimizer.own_variables
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="there a missing gradient is missing from each batch")
+def test_a_gradient_that_only_some_batches_have_counts_in_their_update_alone():
+    optimizer = Accumulate(keras.optimizers.SGD(1.0), steps=2)
+    variables = [keras.Variable(0.0, name="always"), keras.Variable(0.0, name="at_times")]
+    one = ops.convert_to_tensor(np.float32(1.0))
+    for gradients in ([one, one], [one, None], [one, one], [one, one]):
+        optimizer.apply(gradients, variables)
+    assert [float(value) for value in numbers(variables)] == [-2.0, -1.5]
+
+
 @pytest.mark.parametrize("inner", INNER)
 def test_an_update_is_that_of_the_mean_of_the_gradients(inner):
     accumulated, plain = bowl_variables(), bowl_variables()

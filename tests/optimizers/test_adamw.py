@@ -1,12 +1,13 @@
 import numpy as np
+import optax
 import pytest
 import torch
 from keras import ops
 
 from keras_tricks.optimizers import AdamW
 from keras_tricks.optimizers._moments import one_less_power
-from keras_tricks.schedules import OneCycle
-from tests.contracts.moving_optimizer import MovingOptimizerContract, torch_trajectory, trajectory
+from keras_tricks.schedules import Cosine, OneCycle
+from tests.contracts.moving_optimizer import MovingOptimizerContract, optax_trajectory, torch_trajectory, trajectory
 from tests.contracts.optimizer import assert_equal
 from tests.running import to_numpy
 
@@ -25,6 +26,11 @@ class TestAdamW(MovingOptimizerContract):
         theirs = torch_trajectory(
             lambda variables: torch.optim.AdamW(variables, lr=0.01, betas=betas, weight_decay=weight_decay), 200
         )
+        assert_equal(ours, theirs, rtol=1e-5, atol=1e-5)
+
+    def test_equals_optax_under_a_moving_rate(self):
+        ours = trajectory(AdamW(Cosine(0.02, 200), weight_decay=0.1, no_decay=None), 200)
+        theirs = optax_trajectory(optax.adamw(optax.cosine_decay_schedule(0.02, 200), weight_decay=0.1), 200)
         assert_equal(ours, theirs, rtol=1e-5, atol=1e-5)
 
     def test_with_coupled_decay_equals_torch_s_adam(self):

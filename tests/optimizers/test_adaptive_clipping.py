@@ -1,9 +1,10 @@
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
-from keras_tricks.optimizers import AdaptiveClipping
-from tests.contracts.optimizer import OptimizerContract, assert_equal, numbers
+from keras_tricks.optimizers import AdaptiveClipping, GradientCentralization
+from tests.contracts.optimizer import OptimizerContract, assert_equal, numbers, small_model
 
 SHAPES = [(4, 3), (2, 2, 3, 5), (6,), ()]
 
@@ -50,3 +51,9 @@ def test_no_gradient_is_no_division_by_0():
     variable = keras.Variable(np.ones((2, 2), "float32"))
     AdaptiveClipping(keras.optimizers.SGD(1.0)).apply([ops.zeros((2, 2))], [variable])
     assert_equal(numbers([variable]), [np.ones((2, 2))])
+
+
+@pytest.mark.parametrize("wrapper", [AdaptiveClipping, GradientCentralization])
+def test_a_pattern_that_is_misspelled_is_an_error(wrapper):
+    with pytest.raises(ValueError, match=r"`exclude` must be found in the path of a variable.*haed"):
+        small_model(wrapper("sgd", exclude="haed"))

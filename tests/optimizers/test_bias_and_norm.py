@@ -30,3 +30,9 @@ def test_a_saved_optimizer_still_spares_them(tmp_path):
     again.fit(np.zeros((2, 3)), again(np.zeros((2, 3))), verbose=0)
     np.testing.assert_allclose(again.get_weights()[0], kernel * 0.95, rtol=1e-6)
     np.testing.assert_array_equal(again.get_weights()[1], bias)
+
+
+def test_spares_gains_and_shifts_of_several_axes():
+    layer = keras.layers.LayerNormalization(axis=[1, 2])
+    layer.build((None, 3, 4))
+    assert [bias_and_norm(weight) for weight in layer.weights] == [True, True]

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_tricks.optimizers import SGD, DecoupledPenalty
+from keras_tricks.optimizers import SGD, DecoupledPenalty, Freeze, LayerwiseRates
 from keras_tricks.schedules import Linear
-from tests.contracts.optimizer import OptimizerContract, assert_equal, fit, numbers, small_model
+from tests.contracts.optimizer import OptimizerContract, apply, assert_equal, fit, numbers, small_model
 
 
 def moved(optimizer, value: np.ndarray, name: str = "kernel", updates: int = 1) -> np.ndarray:
@@ -80,3 +80,16 @@ class TestDecoupledPenalty(OptimizerContract):
         assert float(again.optimizer.penalty.l1) == 0.5
         fit(model), fit(again)
         assert_equal(again.get_weights(), model.get_weights())
+
+
+@pytest.mark.parametrize("inner", [lambda: Freeze("sgd", "w0"), lambda: LayerwiseRates("sgd", {"w0": 0.0})])
+def test_what_is_frozen_inside_is_not_shrunk(inner):
+    optimizer = DecoupledPenalty(inner(), keras.regularizers.L1(1.0), strength=1.0, pattern="w")
+    variables = [keras.Variable(1.0, name=name) for name in ("w0", "w1")]
+    apply(optimizer, [ops.convert_to_tensor(np.float32(0.0))] * 2, variables)
+    assert_equal(numbers(variables), [1.0, 0.99], rtol=1e-6)
+
+
+def test_a_pattern_that_is_misspelled_is_an_error():
+    with pytest.raises(ValueError, match=r"`pattern` must be found in the path of a variable.*kernle"):
+        small_model(DecoupledPenalty("sgd", "orthogonal", pattern="kernle"))

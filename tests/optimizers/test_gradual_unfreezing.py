@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_tricks.optimizers import SGD, AdamW, GradualUnfreezing
+from keras_tricks.optimizers import SGD, AdamW, DecoupledPenalty, GradualUnfreezing, SwitchOptimizer
 from tests.contracts.optimizer import (
     INNER,
     OptimizerContract,
+    apply,
     assert_equal,
     bowl_gradients,
     bowl_variables,
@@ -91,3 +92,39 @@ class TestGradualUnfreezing(OptimizerContract):
             GradualUnfreezing("sgd", [("(", 1)])
         with pytest.raises(ValueError, match=r"`stages` must be found in the path .*'stem'"):
             GradualUnfreezing("sgd", [("stem", 1)]).build(bowl_variables())
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_the_second_of_two_optimizers_has_fresh_slots_too(momentum):
+    inner = SwitchOptimizer("sgd", keras.optimizers.SGD(1.0, momentum=momentum), at=1)
+    optimizer = GradualUnfreezing(inner, [("w0", 4)])
+    variables = [keras.Variable(0.0, name=name) for name in ("w0", "w1")]
+    one = ops.convert_to_tensor(np.float32(1.0))
+    for _ in range(4):
+        apply(optimizer, [one, one], variables)
+    assert numbers(variables)[0] == 0.0
+    apply(optimizer, [one, one], variables)
+    assert numbers(variables)[0] == -1.0
+
+
+def test_rows_and_columns_of_adafactor_wait():
+    optimizer = GradualUnfreezing(keras.optimizers.Adafactor(0.1), [("w0", 3)])
+    variables = [keras.Variable(np.ones((2, 3), "float32"), name=name) for name in ("w0", "w1")]
+    gradients = [ops.convert_to_tensor(np.full((2, 3), 2.0, "float32"))] * 2
+    optimizer.build(variables)
+    slots = [slot for slot in optimizer.inner_optimizer.variables if slot.shape]
+    for _ in range(3):
+        apply(optimizer, gradients, variables)
+    assert_equal(numbers(variables)[:1], [np.ones((2, 3))])
+    assert [bool((value != 0).any()) for value in numbers(slots)] == [False] * 3 + [True] * 3
+
+
+def test_a_penalty_around_it_leaves_what_is_frozen_and_rises_with_the_rest():
+    frozen = GradualUnfreezing(keras.optimizers.SGD(0.1), [("w0", 2)], rise=1)
+    optimizer = DecoupledPenalty(frozen, keras.regularizers.L1(1.0), strength=0.5, pattern="w")
+    variables = [keras.Variable(1.0, name=name) for name in ("w0", "w1")]
+    none, seen = ops.convert_to_tensor(np.float32(0.0)), []
+    for _ in range(4):
+        apply(optimizer, [none, none], variables)
+        seen.append(numbers(variables))
+    assert_equal([seen], [[[1, 0.95], [1, 0.9], [0.975, 0.85], [0.925, 0.8]]], rtol=1e-6)

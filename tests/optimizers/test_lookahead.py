@@ -9,6 +9,7 @@ from keras_tricks.optimizers import SGD, AdamW, Lookahead
 from tests.contracts.optimizer import (
     INNER,
     OptimizerContract,
+    apply,
     assert_equal,
     bowl_gradients,
     bowl_variables,
@@ -84,3 +85,11 @@ class TestLookahead(OptimizerContract):
     def test_without_a_momentum_there_is_nothing_to_reset(self):
         with pytest.raises(ValueError, match=r"`momentum` must be .keep. around .*momentum='reset'"):
             Lookahead(keras.optimizers.SGD(0.1), momentum="reset").build(bowl_variables())
+
+
+def test_the_momentum_of_a_weight_that_is_a_number_is_reset_too():
+    optimizer = Lookahead(keras.optimizers.SGD(0.1, momentum=0.9), sync_period=2, momentum="reset")
+    variables = [keras.Variable(0.0, name="temperature")]
+    for _ in range(2):
+        apply(optimizer, [ops.convert_to_tensor(np.float32(1.0))], variables)
+    assert [float(v) for v in numbers(optimizer.inner_optimizer.variables)[2:]] == [0.0]

@@ -210,3 +210,15 @@ class TestWeightAverage(OptimizerContract):
         optimizer = WeightAverage("sgd", statistics_shapes=[[3], [3]])
         with pytest.raises(ValueError, match=r"statistics of another model.*\[\[3\], \[3\]\].*\[\[2\]\]"):
             optimizer.follow([keras.Variable(np.zeros(2))])
+
+
+@pytest.mark.filterwarnings("ignore:Skipping variable loading", "ignore:Nothing was loaded into optimizer")
+@pytest.mark.parametrize("trained", [lambda: WeightAverage("adam"), lambda: "adam"], ids=["averaged", "plain"])
+def test_weights_alone_are_loaded_into_a_compiled_model(trained, tmp_path):
+    model, other = small_model(trained()), small_model(WeightAverage("adam"), build=False)
+    fit(model, 1)
+    model.save_weights(tmp_path / "model.weights.h5")
+    other.load_weights(tmp_path / "model.weights.h5")
+    assert_equal(other.get_weights(), model.get_weights())
+    assert not other.optimizer.swapped
+    fit(other, 1)

@@ -9,6 +9,8 @@ import pytest
 from keras import layers, ops
 
 import keras_tricks as kt
+from tests.contracts.callback import RawWeights
+from tests.optimizers.test_weight_average import exponential_average
 from tests.running import BACKEND, to_numpy
 
 COUNT, CLASSES = 48, 4
@@ -407,3 +409,21 @@ def test_keras_own_loss_and_metric_will_do_for_labels_that_are_rows_already(dtyp
         kt.augment.MixUp(0.2), loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
     )
     assert np.isfinite(fit(trainer, y=np.eye(CLASSES, dtype=dtype)[LABELS])["accuracy"]).all()
+
+
+@pytest.mark.parametrize("with_callback", [False, True])
+def test_statistics_of_batch_norm_are_averaged_like_the_weights(with_callback):
+    keras.utils.set_random_seed(5)
+    body = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    trainer = kt.Trainer(keras.Sequential([keras.Input((4,)), *body]))
+    trainer.compile(kt.optimizers.WeightAverage(keras.optimizers.SGD(0.05), decay=0.9), "mse")
+    x = np.random.default_rng(0).normal(2.0, 3.0, (16, 4)).astype("float32")
+    record = RawWeights()
+    callbacks = [kt.callbacks.EvaluateWithAverage(), record] if with_callback else [record]
+    trainer.fit(x, x[:, :1], batch_size=8, epochs=2, verbose=0, callbacks=callbacks)
+    averages = {variable.path: to_numpy(average) for variable, average in trainer.optimizer.average}
+    assert sum("moving" in path for path in averages) == 2
+    for variable, series in zip(trainer.weights, zip(*record.batches, strict=True), strict=True):
+        if variable.path in averages:
+            expected = exponential_average([w.astype("float64") for w in series], 0.9)[-1]
+            np.testing.assert_allclose(averages[variable.path], expected, rtol=1e-5, atol=1e-6)
