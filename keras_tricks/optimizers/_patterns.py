@@ -49,9 +49,9 @@ def is_chosen(choice: Choice, variable: keras.Variable) -> bool:
 
 
 def check_choice(argument: str, choice: Choice, variables: Sequence[Any]) -> None:
-    """As `check_found`, where `choice` is made of patterns."""
-    if not callable(choice):
-        check_found(argument, choice or (), variables)
+    """Refuses patterns of which none picks one of `variables`."""
+    if choice and not callable(choice) and not any(matches(choice, variable) for variable in variables):
+        check_found(argument, choice, variables)
 
 
 def check_found(argument: str, patterns: Iterable[str], variables: Sequence[Any]) -> None:

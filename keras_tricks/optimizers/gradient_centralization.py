@@ -28,8 +28,8 @@ class GradientCentralization(OptimizerWrapper):
         **kwargs: `name`: see `OptimizerWrapper`.
 
     Raises:
-        ValueError: if an argument is out of range, `inner_optimizer` is not an optimizer, or, when it is built, a
-            pattern matches no variable.
+        ValueError: if an argument is out of range, `inner_optimizer` is not an optimizer, or, when it is built, no
+            pattern matches a variable.
 
     Example:
         ```python

@@ -70,9 +70,9 @@ class LayerwiseRates(MultipliedUpdates):
         self.rates = None if rates is None else {
             _patterns.pattern("rates", key): schedule_or_number("rates", value) for key, value in rates.items()
         }  # fmt: skip
-        if layer_decay is not None and default != 1.0:
-            raise checks.fail("default", "left out where there is `layer_decay`", default)
         self.default = schedule_or_number("default", default)
+        if layer_decay is not None and self.default != 1.0:
+            raise checks.fail("default", "left out where there is `layer_decay`", default)
         self.layer_decay = None if layer_decay is None else checks.positive_rate("layer_decay", layer_decay)
         if groups is not None and layer_decay is None:
             raise checks.fail("groups", "None where there is no `layer_decay`", groups)

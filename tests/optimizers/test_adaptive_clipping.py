@@ -11,7 +11,7 @@ SHAPES = [(4, 3), (2, 2, 3, 5), (6,), ()]
 
 class TestAdaptiveClipping(OptimizerContract):
     cls = AdaptiveClipping
-    arguments = {"clipping": 0.5, "epsilon": 1.0, "exclude": ["gamma"]}
+    arguments = {"clipping": 0.5, "epsilon": 1.0, "exclude": ["w0", "gamma"]}
     switched_off = {"clipping": 1e30}
     bad_arguments = [("clipping", 0.0), ("clipping", "strong"), ("epsilon", -1.0), ("exclude", 3)]
 
