@@ -48,13 +48,17 @@ class TestLayerwiseRates(OptimizerContract):
         for name, value in [("inner_optimizer", 7), *self.bad_arguments]:
             arguments = {"inner_optimizer": keras.optimizers.SGD()} | self.arguments | {name: value}
             if name == "layer_decay":
-                arguments |= {"rates": None}
+                arguments |= {"rates": None, "default": 1.0}
             with pytest.raises(ValueError, match=f"`{name}`") as caught:
                 LayerwiseRates(**arguments)
             assert any(
                 repr(part) in str(caught.value)
                 for part in (value, *(sum(value.items(), ()) if isinstance(value, dict) else ()))
             )
+
+    def test_a_default_means_nothing_beside_a_layer_decay(self):
+        with pytest.raises(ValueError, match=r"`default` must be left out where there is `layer_decay`.*0\.1"):
+            LayerwiseRates("sgd", layer_decay=0.5, default=0.1)
 
     @pytest.mark.parametrize("inner", INNER | OURS)
     def test_is_the_same_as_another_learning_rate(self, inner):
