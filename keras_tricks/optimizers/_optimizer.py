@@ -46,6 +46,7 @@ class Optimizer(Configured, WithSlots):
 
     Rate, decay and momenta may be schedules, which are asked at each **update**: under `gradient_accumulation_steps`
     several batches make one. Clipping, loss scaling, accumulation, EMA and constraints are those of Keras' optimizers.
+    Several replicas of TensorFlow are refused: there wrappers around Keras' own optimizers work.
 
     - `update` moves all `variables` at once; only those that have a gradient come by. A number that is declared as
       `momentum = Number()` in the class is read as `self.momentum`. Weight decay is done by the base.

@@ -21,7 +21,7 @@ class Accumulate(OptimizerWrapper):
 
     Helps when: memory holds only small batches, and noise or clipping is to act on large ones.
     Hurts when: the model has BatchNormalization, whose statistics are those of the small batches.
-    Cost: one copy of the gradients (float32).
+    Cost: one copy of the gradients (float32). Not for several replicas of TensorFlow.
 
     Args:
         inner_optimizer: The optimizer that trains: any Keras optimizer, another wrapper, or a name.

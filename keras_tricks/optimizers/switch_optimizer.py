@@ -25,6 +25,7 @@ class SwitchOptimizer(OptimizerWrapper):
 
     Helps when: Adam is quick at first, and SGD ends at a model that generalises better. Hurts when: the second needs a
     rate of its own that nobody has looked for. Cost: the slots of both; "swats" takes one more pass over the weights.
+    Not for several replicas of TensorFlow. An average goes around, not inside, where it would be that of one's weights.
 
     Args:
         first: The optimizer that begins: any Keras optimizer, a wrapper, or a name.

@@ -19,6 +19,8 @@ class SAM(Configured):
     BatchNormalization's statistics are those of the first pass; seeds move on once. Under the optimizer's
     `gradient_accumulation_steps` each batch takes its own two passes, and so does each piece of a
     `Trainer(micro_batch_size=...)`; under loss scaling a step whose first or second gradient overflows is left out.
+    All trainable weights count for the norm and are raised, those too that `kt.optimizers.Freeze` then does not move:
+    `layer.trainable = False` leaves them out.
 
     Helps when: the model fits its data, most of all with wrong labels among them. A small CNN on 300 of scikit-learn's
     digits, 60 epochs, three seeds: 95.2 % with `rho=0.1` and 95.6 % with ASAM at 1, plain steps 94.5 %; with 30 % of

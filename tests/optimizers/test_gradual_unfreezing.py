@@ -107,6 +107,19 @@ def test_the_second_of_two_optimizers_has_fresh_slots_too(momentum):
     assert numbers(variables)[0] == -1.0
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+@pytest.mark.parametrize("name", ["adadelta", "adafactor", "adagrad", "adamax", "ftrl", "lion", "nadam", "rmsprop"])
+def test_what_is_frozen_is_as_without_a_gradient_whatever_trains(name):
+    frozen, plain = GradualUnfreezing(keras.optimizers.get(name), [("w0", 9)]), keras.optimizers.get(name)
+    some, others = ([keras.Variable(np.ones((2, 3), "float32"), name=n) for n in ("w0", "w1")] for _ in range(2))
+    gradient = ops.convert_to_tensor(np.arange(-2, 4).reshape(2, 3).astype("float32"))
+    for _ in range(3):
+        apply(frozen, [gradient, gradient], some)
+        apply(plain, [None, gradient], others)
+    assert_equal(numbers(some), numbers(others), rtol=1e-6)
+    assert_equal(numbers(frozen.inner_optimizer.variables), numbers(plain.variables), rtol=1e-6)
+
+
 def test_rows_and_columns_of_adafactor_wait():
     optimizer = GradualUnfreezing(keras.optimizers.Adafactor(0.1), [("w0", 3)])
     variables = [keras.Variable(np.ones((2, 3), "float32"), name=name) for name in ("w0", "w1")]
