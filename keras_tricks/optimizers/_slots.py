@@ -56,7 +56,7 @@ def _recording(make: Callable[..., Any], found: Unowned, alone: list[keras.Varia
 def _remembering(make: Callable[..., Any], alone: list[keras.Variable]) -> Callable[..., Any]:
     def remembering(*arguments: Any, **keywords: Any) -> Any:
         variable = make(*arguments, **keywords)
-        if variable.shape:
+        if len(variable.shape):  # TensorFlow's shape of a number is true
             alone.append(variable)
         return variable
 

@@ -125,7 +125,7 @@ def test_rows_and_columns_of_adafactor_wait():
     variables = [keras.Variable(np.ones((2, 3), "float32"), name=name) for name in ("w0", "w1")]
     gradients = [ops.convert_to_tensor(np.full((2, 3), 2.0, "float32"))] * 2
     optimizer.build(variables)
-    slots = [slot for slot in optimizer.inner_optimizer.variables if slot.shape]
+    slots = [slot for slot in optimizer.inner_optimizer.variables if len(slot.shape)]
     for _ in range(3):
         apply(optimizer, gradients, variables)
     assert_equal(numbers(variables)[:1], [np.ones((2, 3))])
