@@ -5,6 +5,7 @@ python tools/notebooks.py --run      # runs them all again, in place
 """
 
 import argparse
+import hashlib
 import json
 import re
 import sys
@@ -15,6 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 
 
+DIGEST = "code_that_ran"  # in a notebook's metadata
+
+
+def digest(notebook: dict[str, Any]) -> str:
+    """Stands for the code of all cells."""
+    code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
+
+
 def offences(notebook: dict[str, Any]) -> list[str]:
     """What is wrong with a `notebook` as it is stored."""
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
@@ -23,6 +33,8 @@ def offences(notebook: dict[str, Any]) -> list[str]:
     found = []
     if [cell["execution_count"] for cell in cells] != list(range(1, len(cells) + 1)):
         found.append("was not run from its first cell to its last")
+    if notebook.get("metadata", {}).get(DIGEST) != digest(notebook):
+        found.append("was changed since it ran")
     if any(output["output_type"] == "error" for output in outputs):
         found.append("holds an error")
     if not outputs:
@@ -45,6 +57,7 @@ def run(path: Path) -> None:
         cell.get("metadata", {}).pop("execution", None)  # times of day: they differ at every run
         if cell.cell_type == "code":  # what libraries log while they load belongs to the machine, not to the notebook
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    notebook.metadata[DIGEST] = digest(notebook)
     nbformat.write(notebook, path)
 
 

@@ -16,7 +16,8 @@ def cell(number, *outputs, source="fit()"):
 
 
 def notebook(*cells):
-    return {"cells": [{"cell_type": "markdown", "source": ["# Title"]}, *cells]}
+    stored = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}, *cells]}
+    return stored | {"metadata": {notebooks.DIGEST: notebooks.digest(stored)}}
 
 
 def test_a_notebook_that_ran_in_order_passes():
@@ -37,6 +38,14 @@ def test_a_notebook_that_ran_in_order_passes():
 )
 def test_an_offence_is_told(stored, offence):
     assert notebooks.offences(stored) == [offence]
+
+
+def test_code_that_was_changed_after_it_ran_is_told():
+    stored = notebook(cell(1, PICTURE))
+    stored["cells"][0]["source"] = ["# Another title"]
+    assert notebooks.offences(stored) == []
+    stored["cells"][1]["source"] = ["fit(epochs=3)"]
+    assert notebooks.offences(stored) == ["was changed since it ran"]
 
 
 def test_the_exit_code_says_whether_all_are_in_order(tmp_path, capsys):
