@@ -134,6 +134,7 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
 
     def give_back(self, model: keras.Model) -> None:
         """Puts the raw weights back into `model`, if it holds the average."""
+        averaging.settle(model)
         _keeper(model).give_back()
 
     def _swap_in(self) -> None:

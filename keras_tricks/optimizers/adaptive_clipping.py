@@ -39,7 +39,7 @@ class AdaptiveClipping(OptimizerWrapper):
 
     Example:
         ```python
-        model.compile(kt.optimizers.AdaptiveClipping("sgd", clipping=0.02, exclude="head"), "mse")
+        model.compile(kt.optimizers.AdaptiveClipping("sgd", clipping=0.02, exclude="dense"), "mse")
         model.fit(x_train, np.zeros((8, 10)), verbose=0)
         ```
 

@@ -33,7 +33,7 @@ class GradientCentralization(OptimizerWrapper):
 
     Example:
         ```python
-        model.compile(kt.optimizers.GradientCentralization("adamw", exclude="head"), "mse")
+        model.compile(kt.optimizers.GradientCentralization("adamw", exclude="dense"), "mse")
         model.fit(x_train, np.zeros((8, 10)), verbose=0)
         ```
 
