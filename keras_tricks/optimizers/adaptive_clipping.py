@@ -23,7 +23,7 @@ class AdaptiveClipping(OptimizerWrapper):
     Helps when: a network without normalisation is trained with large batches, says the paper, at 0.01 for batches of
     4,096 and more for smaller ones. Hurts when: a layer starts at 0, since it may then move by `clipping * epsilon`
     only; the paper leaves out the linear layer at the head: see `exclude`. Cost: two reductions and one pass over the
-    gradients: on torch one and a half times what Adam's update costs, a tenth of that elsewhere.
+    gradients: on torch one and a half times what Adam's update costs, a third of one at most elsewhere.
 
     Args:
         inner_optimizer: The optimizer that trains: any Keras optimizer, another wrapper, or a name.

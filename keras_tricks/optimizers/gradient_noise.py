@@ -18,8 +18,9 @@ class GradientNoise(OptimizerWrapper):
     the same on every backend; under gradient accumulation the batches of one update share theirs.
 
     Helps when: very deep or oddly initialised networks do not start to learn, says the paper; batches are large.
-    Hurts when: batches are small: their gradients are noisy enough. Cost: a random number for each weight, the
-    same on every backend: two (JAX, TensorFlow) to eight times (torch, on a processor) what Adam's update costs.
+    Hurts when: batches are small: their gradients are noisy enough. Cost: a random number for each weight, the same on
+    every backend: one to one and a half times (TensorFlow, JAX) to eight times (torch, on a processor) what Adam's
+    update costs.
 
     Args:
         inner_optimizer: The optimizer that trains: any Keras optimizer, another wrapper, or a name.
