@@ -12,7 +12,6 @@ Tensor = Any
 
 FILLS = ("reflect", "edge")
 HAIR = 2.0**-10  # of a pixel: more than float32 errs by in images of thousands of pixels
-SMALL = 64
 CUBIC = -0.5  # Pillow's; the parameter of Keys' kernel for which it is exact on parabolas
 
 
@@ -94,7 +93,7 @@ def resize_boxes(
     columns = (left, box_width, size[1], within[1], within[3])
     may_shrink = not all(_static(side) for side in (height, width, *size)) or height > size[0] or width > size[1]
     antialias = antialias and may_shrink
-    if interpolation == "bilinear" and not antialias and not _is_small(images, size):
+    if interpolation == "bilinear" and not antialias:
         return bilinear(images, _places(*columns)[:, None, :], _places(*rows)[:, :, None])
     row_weights = _weights(*rows, height, interpolation, antialias)
     column_weights = _weights(*columns, width, interpolation, antialias)
@@ -102,12 +101,6 @@ def resize_boxes(
     lines = ops.transpose(ops.reshape(lines, (count, size[0], width, channels)), (0, 2, 1, 3))
     resized = ops.matmul(column_weights, ops.reshape(lines, (count, width, size[0] * channels)))
     return ops.transpose(ops.reshape(resized, (count, size[1], size[0], channels)), (0, 2, 1, 3))
-
-
-def _is_small(images: Tensor, size: tuple[Any, Any]) -> bool:
-    """Whether it takes less time to multiply by all weights than to pick the pixels of the few that are not 0."""
-    sides = (*ops.shape(images)[1:3], *size)
-    return not ops.is_torch(images) and all(_static(side) and side <= SMALL for side in sides)
 
 
 def pick_boxes(images: Tensor, box: tuple[Tensor, Tensor, Tensor, Tensor], size: tuple[Any, Any]) -> Tensor:

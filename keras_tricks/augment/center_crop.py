@@ -6,6 +6,8 @@ from keras_tricks._core import checks, ops
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._resizing import Box, FixedResizing, central_window, short_side_scale
 
+SMALL = 64  # pixels along a side
+
 
 class CenterCrop(FixedResizing):
     """Resizes images to a short side of `round(size / ratio)` and cuts the window in the middle: how models are tested.
@@ -79,9 +81,12 @@ class CenterCrop(FixedResizing):
 
             height, width = params["image"]
             sides = short_side_scale(height, width, self.short_side)
-            top, left = (round((side - window) / 2) for side, window in zip(sides, self.size, strict=True))
-            resized = images if sides == tuple(params["image"]) else resize(images, sides, self.antialias)
-            return resized[:, top : top + self.size[0], left : left + self.size[1]]
+            shrinks = sides[0] < height or sides[1] < width
+            # Few pixels are sooner resized as a whole, and so are many that are to be averaged.
+            if (self.antialias and shrinks) or max(height, width) <= SMALL:
+                top, left = (round((side - window) / 2) for side, window in zip(sides, self.size, strict=True))
+                resized = images if sides == (height, width) else resize(images, sides, self.antialias)
+                return resized[:, top : top + self.size[0], left : left + self.size[1]]
         return super().transform_images(images, params)
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
