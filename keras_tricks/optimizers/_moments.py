@@ -40,13 +40,10 @@ class Moments(Optimizer):
     def _move_moments(self, gradients: list[Tensor], variables: list[keras.Variable]) -> tuple[list[Tensor], Tensor]:
         """Moves the means; the corrected roots of the squares', and what the others' correction divides by."""
         means, squares, (beta_1, beta_2), step = self._moments(variables)
-        roots_factor, correction = (
-            core_ops.once(ops.rsqrt(one_less_power(beta_2, step))),
-            one_less_power(beta_1, step),
-        )
+        roots_factor = core_ops.once(ops.rsqrt(one_less_power(beta_2, step)))
         _each.interpolate(means, gradients, 1.0 - beta_1)
         _each.interpolate_squares(squares, gradients, 1.0 - beta_2)
-        return _each.roots(squares, roots_factor, self.epsilon), correction
+        return _each.roots(squares, roots_factor, self.epsilon), one_less_power(beta_1, step)
 
 
 def one_less_power(base: Tensor, exponent: Tensor) -> Tensor:
