@@ -16,4 +16,9 @@ def function(function: Callable[..., Batch]) -> Callable[..., Batch]:
 
 def has_numbers(part: Tensor) -> bool:
     """Whether the values of a tensor are there."""
-    return isinstance(part, jax.Array) and not isinstance(part, jax.core.Tracer)
+    return isinstance(part, jax.Array) and not is_traced(part)
+
+
+def is_traced(part: Any) -> bool:
+    """Whether this belongs to a function that is being compiled."""
+    return isinstance(part, jax.core.Tracer)

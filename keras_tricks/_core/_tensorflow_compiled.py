@@ -25,6 +25,11 @@ def has_numbers(part: Tensor) -> bool:
     return tf.executing_eagerly() and isinstance(part, (tf.Tensor, tf.Variable)) and _is_numeric(part)
 
 
+def is_traced(part: Any) -> bool:
+    """Whether this belongs to a function that is being compiled."""
+    return tf.is_symbolic_tensor(part)
+
+
 def _is_numeric(part: Tensor) -> bool:
     return part.dtype.is_floating or part.dtype.is_integer or part.dtype.is_bool
 

@@ -11,6 +11,7 @@ import keras
 
 from keras_tricks._core import averaging, batch_statistics, checks
 from keras_tricks._core.config import Configured
+from keras_tricks._core.next_use import NextUse
 from keras_tricks.callbacks.refresh_batch_norm import RefreshBatchNorm
 
 
@@ -30,8 +31,8 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
 
     The raw weights come back by copy, bit for bit, also when validation raises or is interrupted, or training is
     stopped, or another callback fails at the end of an epoch. After an error in `evaluate` or `predict` called by hand
-    with this callback they are back in a `kt.Trainer` at once; in a plain model, of which Keras tells no callback, when
-    it is next used with this callback, or by `callback.give_back(model)`.
+    with this callback they are back in a `kt.Trainer` at once; in a plain model, of which Keras tells no callback, as
+    soon as one of its methods or the model itself is called, or by `callback.give_back(model)`.
 
     The statistics of BatchNorm are averaged as the weights are; or, with `refresh_batch_norm`, measured for the
     averaged weights whenever these are put into the model, as stochastic weight averaging (SWA) wants it. With
@@ -71,9 +72,12 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         self._measured: tuple[int, list[Any]] | None = None
         self._in_fit = False
         self._swapped = False
+        self._next_use: NextUse | None = None
 
     def set_model(self, model: keras.Model) -> None:
         """Finds the optimizer that keeps the average, and ends what an earlier run has left undone."""
+        if self._next_use is not None:  # perhaps of another model
+            self._next_use.now()
         super().set_model(model)
         self._in_fit = False
         self._measured = None
@@ -112,6 +116,9 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
     def on_test_begin(self, logs: Any = None) -> None:
         """Puts the average in."""
         self._swap_in()
+        if self._swapped and not self._in_fit and self._next_use is None:
+            model = self.model
+            self._next_use = NextUse(model, lambda: self.give_back(model))
 
     def on_test_end(self, logs: Any = None) -> None:
         """Gives the raw weights back, or in `fit` leaves that to the next epoch."""
@@ -136,6 +143,7 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         """Puts the raw weights back into `model`, if it holds the average."""
         averaging.settle(model)
         _keeper(model).give_back()
+        self._forget_next_use()
 
     def _swap_in(self) -> None:
         self._swapped = self._put_in(self.model) or self._swapped
@@ -197,6 +205,12 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         # By the property `model`, JAX's loop stores the values it holds: now, and not over these later.
         _keeper(self.model).give_back()
         self._swapped = False
+        self._forget_next_use()
+
+    def _forget_next_use(self) -> None:
+        if self._next_use is not None:
+            self._next_use.cancel()
+            self._next_use = None
 
 
 def _keeper(model: keras.Model) -> Any:

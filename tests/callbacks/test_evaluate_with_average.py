@@ -155,17 +155,57 @@ class TestEvaluateWithAverage(CallbackContract):
         fit(model, 1)  # and without the callback training goes on from them
         assert int(ops.convert_to_numpy(model.optimizer.iterations)) == 6
 
-    def test_an_error_in_an_evaluation_by_hand_is_made_good_at_the_next_use(self):
+    @pytest.mark.parametrize("run", ["evaluate", "predict"])
+    @pytest.mark.parametrize(
+        "use",
+        [
+            lambda model, callback: callback.give_back(model),
+            lambda model, callback: model.evaluate(X, Y, verbose=0, callbacks=[callback]),
+            lambda model, callback: model.evaluate(X, Y, verbose=0, callbacks=[EvaluateWithAverage()]),
+            lambda model, callback: averaging_model().evaluate(X, Y, verbose=0, callbacks=[callback]),
+            lambda model, callback: model.evaluate(X, Y, verbose=0),
+            lambda model, callback: model.test_on_batch(X, Y),
+            lambda model, callback: model.get_weights(),
+            lambda model, callback: model(X),
+        ],
+        ids=["give_back", "callback", "another", "another model", "evaluate", "test_on_batch", "get_weights", "call"],
+    )
+    def test_an_error_in_an_evaluation_by_hand_is_made_good_at_the_next_use(self, run, use):
         model, record, callback = averaging_model(), RawWeights(), EvaluateWithAverage()
         fit(model, callbacks=[callback, record])
-        for make_good in (
-            lambda: callback.give_back(model),
-            lambda: model.evaluate(X, Y, verbose=0, callbacks=[callback]),
-        ):
-            with pytest.raises(OSError, match="on purpose"):
-                model.evaluate(X, Y, verbose=0, callbacks=[callback, Failing("on_test_batch_end", OSError)])
-            make_good()
-            assert_equal(model.get_weights(), record.batches[-1])
+        failing = Failing("on_test_batch_end" if run == "evaluate" else "on_predict_batch_end", OSError)
+        with pytest.raises(OSError, match="on purpose"):
+            getattr(model, run)(*[X, Y][: 2 if run == "evaluate" else 1], verbose=0, callbacks=[callback, failing])
+        use(model, callback)
+        assert_equal(numbers(model.weights), record.batches[-1])
+        assert not set(vars(model)) & {"evaluate", "predict", "get_weights", "stateless_call"}
+
+    def test_after_an_error_by_hand_the_next_use_starts_from_the_raw_weights(self):
+        expected = []
+        for broken in (False, True):
+            model, callback = averaging_model(), EvaluateWithAverage()
+            fit(model, callbacks=[callback])
+            if broken:
+                with pytest.raises(OSError, match="on purpose"):
+                    model.evaluate(X, Y, verbose=0, callbacks=[callback, Failing("on_test_batch_end", OSError)])
+            expected.append(model.predict(X, verbose=0))
+            fit(model)
+            expected.append(numbers(model.weights))
+        assert_equal(expected[2], expected[0])
+        assert_equal(expected[3], expected[1])
+
+    def test_uses_within_an_evaluation_by_hand_see_the_average(self):
+        class Using(keras.callbacks.Callback):
+            def on_test_batch_end(self, batch, logs=None):
+                self.seen = self.model.get_weights()
+                self.outputs = ops.convert_to_numpy(self.model(X))
+
+        model, record, using = averaging_model(), RawWeights(), Using()
+        fit(model, callbacks=[EvaluateWithAverage(), record])
+        model.evaluate(X, Y, verbose=0, callbacks=[EvaluateWithAverage(), using])
+        assert_equal(using.seen, record.epochs[-1])
+        assert np.abs(using.outputs - ops.convert_to_numpy(model(X))).max() > 0
+        assert_equal(model.get_weights(), record.batches[-1])
 
     def test_an_error_in_the_data_of_validation_gives_the_weights_back(self):
         class Broken(keras.utils.PyDataset):
