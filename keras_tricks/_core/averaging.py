@@ -1,8 +1,8 @@
 """How a callback or a trainer meets an optimizer that keeps an average of the weights, without importing it.
 
-Such an optimizer, the *keeper*, has `follow(variables)`, `average_statistics()`, `average`, `swap_in(beside)`,
-`give_back()` and `swapped`. It may stand inside other wrappers: `find_keeper` looks for it down the chain of
-`inner_optimizer`.
+Such an optimizer, the *keeper*, has `follow(variables)`, `follow_when_built(find)`, `average_statistics()`, `average`,
+`swap_in(beside)`, `give_back()` and `swapped`. It may stand inside other wrappers: `find_keeper` looks for it down the
+chain of `inner_optimizer`.
 """
 
 import contextlib
@@ -26,9 +26,12 @@ def statistics(model: keras.Model) -> list[keras.Variable]:
 
 
 def average_statistics_of(model: keras.Model) -> None:
-    """Has the keeper of `model`, which is built, average its statistics, too, in each step of `fit`."""
-    keeper = find_keeper(model.optimizer)
-    news = keeper is not None and keeper.follow(statistics(model))
+    """Has the keeper of `model` average its statistics, too, in each step of `fit`."""
+    keeper, news = find_keeper(model.optimizer), False
+    if keeper is not None and model.built:
+        news = keeper.follow(statistics(model))
+    elif keeper is not None:
+        keeper.follow_when_built(lambda: statistics(model))
     if not getattr(model, "averages_statistics", False):
         if keras.backend.backend() == "jax":
             model.train_step = _averaging_statistics(model, model.train_step)

@@ -1,6 +1,6 @@
 """What optimizers that keep an average of the weights share: keeping it, and changing it in and out of the model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -43,6 +43,7 @@ class AveragingWrapper(OptimizerWrapper):
         self.start = checks.count("start", start, minimum=0)
         self._shapes = Unowned([list(shape) for shape in statistics_shapes])
         self._followed = Unowned()
+        self._find_statistics: Callable[[], Sequence[keras.Variable]] | None = None
         self._raw, self._raw_beside = Unowned(), Unowned()
 
     @property
@@ -61,6 +62,8 @@ class AveragingWrapper(OptimizerWrapper):
         slots = list(zip(variables, self.add_slots(variables, "average"), strict=True))
         self._weights = Unowned(variable for variable, slot in slots if slot is not None)
         self._averages = Unowned(slot for _, slot in slots if slot is not None)
+        if self._find_statistics is not None:
+            self.follow(self._find_statistics())
         self._add_statistics()
 
     def _add_statistics(self) -> None:
@@ -85,6 +88,10 @@ class AveragingWrapper(OptimizerWrapper):
             if self.built:
                 self._add_statistics()
         return True
+
+    def follow_when_built(self, find: Callable[[], Sequence[keras.Variable]]) -> None:
+        """As `follow(find())`, once there are variables: Keras builds a model in its first step on TensorFlow."""
+        self._find_statistics = find
 
     def after_update(self, variables: list[keras.Variable]) -> None:
         """Moves the average towards the new weights, if they are to be taken."""

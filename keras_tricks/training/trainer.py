@@ -120,7 +120,7 @@ class Trainer(AugmentedStep, RandomLayer, keras.Model):
             self._check_labels(y)
         if self.micro_batch_size is not None:
             _loss.check_means(self, "micro_batch_size")
-        if self.built and averaging.find_keeper(self.optimizer) is not None:
+        if averaging.find_keeper(self.optimizer) is not None:
             averaging.average_statistics_of(self)
         with self.weights_kept(), averaging.given_back_on_error(self, training=True):
             return super().fit(x, y, *args, **kwargs)

@@ -257,6 +257,20 @@ class TestEvaluateWithAverage(CallbackContract):
         assert_equal([seen[index] for index in floats], expected_average(batches), rtol=1e-5, atol=1e-6)
         assert_equal(trainer.get_weights(), record.batches[-1])
 
+    @pytest.mark.parametrize("wrap", [lambda model: model, Trainer], ids=["plain", "trainer"])
+    def test_averages_statistics_of_a_model_that_fit_builds(self, wrap):
+        kept = averaging_model()
+        model = keras.Sequential([type(layer).from_config(layer.get_config()) for layer in kept.layers])
+        model, record = wrap(model), RawWeights()
+        model.compile(WeightAverage(keras.optimizers.Adam(0.05), decay=0.9), "mse")
+        assert not model.built
+        fit(model, 2, callbacks=[EvaluateWithAverage(), record])
+        floats = [index for index, weight in enumerate(model.weights) if "float" in weight.dtype]
+        batches = [[weights[index] for index in floats] for weights in record.batches]
+        seen = [record.epochs[-1][index] for index in floats]
+        assert_equal(seen, expected_average(batches), rtol=1e-5, atol=1e-6)
+        assert_equal(model.get_weights(), record.batches[-1])
+
     @pytest.mark.parametrize("at", ["on_test_batch_end", "on_epoch_end"])
     def test_around_fit_the_core_gives_the_weights_back_after_any_error(self, at):
         model, record = averaging_model(), RawWeights()
