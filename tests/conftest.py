@@ -1,5 +1,7 @@
 """What every test shares: one backend per process (`KERAS_BACKEND`), fixed seeds, the float32 policy."""
 
+import functools
+import importlib
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,3 +34,12 @@ def same_start():
 def backend() -> str:
     """The name of the backend under test."""
     return BACKEND
+
+
+@pytest.fixture
+def tracing_compiler(backend, monkeypatch):
+    """Under `jit_compile=True` torch traces what it compiles, and makes no machine code, which would take a minute."""
+    if backend == "torch":
+        torch = importlib.import_module("torch")
+        torch.compiler.reset()  # what earlier tests had traced counts towards the limit of its attempts
+        monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))

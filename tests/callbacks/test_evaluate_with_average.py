@@ -55,10 +55,8 @@ class TestEvaluateWithAverage(CallbackContract):
 
     @pytest.mark.filterwarnings("ignore")  # torch's compiler looks at gradients that warn of being looked at
     @pytest.mark.parametrize("jit_compile", [False, True])
-    def test_the_end_of_an_epoch_sees_the_average_of_weights_and_statistics(self, jit_compile, backend, monkeypatch):
-        if backend == "torch":  # what is traced matters here; machine code of it would take a minute
-            torch = importlib.import_module("torch")
-            monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    @pytest.mark.usefixtures("tracing_compiler")
+    def test_the_end_of_an_epoch_sees_the_average_of_weights_and_statistics(self, jit_compile):
         model, record = averaging_model(jit_compile=jit_compile), RawWeights()
         fit(model, 3, callbacks=[EvaluateWithAverage(), record])
         for epoch, seen in enumerate(record.epochs):

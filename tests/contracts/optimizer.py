@@ -12,6 +12,9 @@ INNER = {
     "adam": lambda **kwargs: keras.optimizers.Adam(0.1, **kwargs),
     "adamw": lambda **kwargs: keras.optimizers.AdamW(0.1, weight_decay=0.01, **kwargs),
 }
+# Keras' other optimizers; each has slots, counters or shapes of its own.
+OTHERS = ("adadelta", "adafactor", "adagrad", "adamax", "ftrl", "lion", "muon", "nadam", "rmsprop", "schedulefreeadamw")
+WITHOUT_MOMENTUM = ("adadelta", "adafactor", "adagrad", "ftrl", "rmsprop")
 TARGETS = [np.array([1.0, -2.0, 3.0], "float32"), np.array([[0.5], [4.0]], "float32")]
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
 Y = X[:, :1] - 2 * X[:, 1:2]
@@ -193,9 +196,10 @@ class AnyOptimizerContract:
         other.apply(bowl_gradients(early), early)
         assert_equal(numbers([*late, *one.variables]), numbers([*early, *other.variables]))
 
-    def test_compiled_fit_moves_the_weights_as_eager_steps_do(self, backend):
-        jit = backend != "torch"  # torch's compiler takes half a minute
-        compiled = small_model(self.made(gradient_accumulation_steps=2), build=False, jit_compile=jit)
+    @pytest.mark.filterwarnings("ignore")  # torch's compiler looks at gradients that warn of being looked at
+    @pytest.mark.usefixtures("tracing_compiler")
+    def test_compiled_fit_moves_the_weights_as_eager_steps_do(self):
+        compiled = small_model(self.made(gradient_accumulation_steps=2), build=False, jit_compile=True)
         eager = small_model(self.made(gradient_accumulation_steps=2), run_eagerly=True)
         fit(compiled, 2)
         fit(eager, 2)
@@ -212,6 +216,8 @@ class OptimizerContract(AnyOptimizerContract):
     arguments: dict = {}
     # Arguments under which the weights move exactly as without the wrapper.
     switched_off: dict = {}
+    # What has to be otherwise around an optimizer that has no momentum.
+    without_momentum: dict = {}
     # Pairs of a bad argument's name and value.
     bad_arguments: list[tuple] = []
 
@@ -242,6 +248,26 @@ class OptimizerContract(AnyOptimizerContract):
             optimizer.apply(bowl_gradients(wrapped), wrapped)
             reference.apply(bowl_gradients(plain), plain)
         assert_equal(numbers(wrapped), numbers(plain))
+
+    @pytest.mark.parametrize("inner", OTHERS)
+    def test_wraps_any_optimizer_of_keras(self, inner, tmp_path):
+        wrapped, plain = bowl_variables(), bowl_variables()
+        optimizer, reference = self.cls(inner, **self.switched_off), keras.optimizers.get(inner)
+        for _ in range(3):
+            optimizer.apply(bowl_gradients(wrapped), wrapped)
+            reference.apply(bowl_gradients(plain), plain)
+        assert_equal(numbers(wrapped), numbers(plain))
+        arguments = self.without_momentum if inner in WITHOUT_MOMENTUM else {}
+        model = small_model(self.make(inner, **arguments), run_eagerly=True)
+        before = model.get_weights()
+        fit(model)
+        assert all(np.isfinite(weight).all() for weight in model.get_weights())
+        assert any(np.abs(a - b).max() > 0 for a, b in zip(model.get_weights(), before, strict=True))
+        model.save(tmp_path / "model.keras")
+        again = keras.models.load_model(tmp_path / "model.keras")
+        fit(model), fit(again)
+        assert_equal(again.get_weights(), model.get_weights())
+        assert_equal(numbers(again.optimizer.variables), numbers(model.optimizer.variables))
 
     def test_survives_a_round_trip_through_its_config(self):
         optimizer = self.make(keras.optimizers.SGD(0.25, momentum=0.75))

@@ -23,6 +23,7 @@ class TestLookahead(OptimizerContract):
     cls = Lookahead
     arguments = {"sync_period": 3, "slow_step_size": 0.9, "momentum": "pull"}
     switched_off = {"slow_step_size": 1.0}
+    without_momentum = {"momentum": "keep"}
     bad_arguments = [("sync_period", 0), ("slow_step_size", 1.5), ("momentum", "drop")]
 
     def own(self, optimizer):
