@@ -1,6 +1,4 @@
 import contextlib
-import functools
-import importlib
 
 import keras
 import numpy as np

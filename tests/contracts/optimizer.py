@@ -196,16 +196,30 @@ class AnyOptimizerContract:
         other.apply(bowl_gradients(early), early)
         assert_equal(numbers([*late, *one.variables]), numbers([*early, *other.variables]))
 
-    @pytest.mark.filterwarnings("ignore")  # torch's compiler looks at gradients that warn of being looked at
-    @pytest.mark.usefixtures("tracing_compiler")
-    def test_compiled_fit_moves_the_weights_as_eager_steps_do(self):
-        compiled = small_model(self.made(gradient_accumulation_steps=2), build=False, jit_compile=True)
+    def test_compiled_fit_moves_the_weights_as_eager_steps_do(self, backend):
+        jit = backend != "torch"  # torch's compiler takes half a minute: see the next test
+        compiled = small_model(self.made(gradient_accumulation_steps=2), build=False, jit_compile=jit)
         eager = small_model(self.made(gradient_accumulation_steps=2), run_eagerly=True)
         fit(compiled, 2)
         fit(eager, 2)
         assert_equal(compiled.get_weights(), eager.get_weights(), rtol=1e-3, atol=1e-5)
         own, eager_own = self.own(compiled.optimizer), self.own(eager.optimizer)
         assert_equal(numbers(own), numbers(eager_own), rtol=1e-3, atol=1e-5)
+
+    @pytest.mark.filterwarnings("ignore")  # torch's compiler warns of what it cannot look through
+    @pytest.mark.usefixtures("tracing_compiler")
+    def test_an_update_that_torch_traces_is_that_of_eager_steps(self, backend):
+        if backend != "torch":
+            pytest.skip("the others compile the test above")
+        traced, eager = bowl_variables(), bowl_variables()
+        one, other = self.made(), self.made()
+        one.build(traced)
+        update = importlib.import_module("torch").compile(lambda gradients: one.apply(gradients, traced))
+        for _ in range(3):
+            update(bowl_gradients(traced))
+            other.apply(bowl_gradients(eager), eager)
+        assert_equal(numbers(traced), numbers(eager), rtol=1e-5, atol=1e-6)
+        assert_equal(numbers(self.own(one)), numbers(self.own(other)), rtol=1e-5, atol=1e-6)
 
 
 class OptimizerContract(AnyOptimizerContract):

@@ -81,9 +81,11 @@ def assert_equal_weights(found, expected, **tolerance) -> None:
         np.testing.assert_allclose(one, other, **({"rtol": 1e-5, "atol": 1e-5} | tolerance))
 
 
-COMPILED = {} if BACKEND == "torch" else {"jit_compile": True, "steps_per_execution": 2}
+COMPILED = {"jit_compile": True, **({} if BACKEND == "torch" else {"steps_per_execution": 2})}
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's compiler warns of what it cannot look through
+@pytest.mark.usefixtures("tracing_compiler")
 @pytest.mark.parametrize(
     ("sharpness", "arguments"),
     [
