@@ -188,7 +188,7 @@ def moved_by_moments(
     squares: Variables,
     learning_rate: Tensor,
     betas: tuple[Tensor, Tensor],
-    epsilon: float,
+    epsilon: Any,
     step: Tensor,
 ) -> bool:
     """Adam's update number `step`, from 1, without decay."""

@@ -5,10 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_tricks._core import checks
 from keras_tricks._core import ops as core_ops
 from keras_tricks.optimizers import _each
-from keras_tricks.optimizers._number import Number
+from keras_tricks.optimizers._number import Number, Setting
 from keras_tricks.optimizers._optimizer import Optimizer, Tensor
 
 
@@ -18,11 +17,12 @@ class Moments(Optimizer):
     momentum_slots = ("mean",)
     beta_1 = Number(below=1.0)
     beta_2 = Number(below=1.0)
+    epsilon = Setting()
 
-    def _set_moments(self, beta_1: Any, beta_2: Any, epsilon: float) -> None:
+    def _set_moments(self, beta_1: Any, beta_2: Any, epsilon: Any) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
-        self.epsilon = checks.positive("epsilon", epsilon)
+        self.epsilon = epsilon
 
     def create_state(self, variables: list[keras.Variable]) -> None:
         """Makes the two running means."""

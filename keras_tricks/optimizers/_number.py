@@ -45,7 +45,7 @@ class Number:
         elif isinstance(given, keras.Variable):
             given.assign(self._checked(value))
         elif isinstance(given, KerasSchedule):
-            raise TypeError(f"`{self.name}` follows a schedule, so it cannot be set. Received: {self.name}={value!r}")
+            raise self._is_scheduled(value)
         elif self._checked(value):
             raise ValueError(f"`{self.name}` was 0 when the optimizer was made, and is fixed. "
                              f"Received: {self.name}={value!r}")  # fmt: skip
@@ -56,6 +56,9 @@ class Number:
         if given is None:
             raise AttributeError(f"{type(optimizer).__name__} has no `{self.name}` yet")
         return value_at(given, optimizer.iterations) if isinstance(given, KerasSchedule) else given
+
+    def _is_scheduled(self, value: Any) -> TypeError:
+        return TypeError(f"`{self.name}` follows a schedule, so it cannot be set. Received: {self.name}={value!r}")
 
     @property
     def _place(self) -> str:
@@ -92,6 +95,45 @@ class Number:
             return number
         initializer = keras.initializers.Constant(number)
         return optimizer.add_variable((), initializer, "float32", "only_first_replica", name=self.name)
+
+
+class Setting(Number):
+    """As `Number`, for what stays as it was made: a number is no variable, or it is a schedule and moves.
+
+    Args:
+        minimum: What it must not be smaller than.
+        above: Whether it has to be larger than `minimum`.
+    """
+
+    def __init__(self, minimum: float = 0.0, above: bool = True):
+        super().__init__()
+        self.minimum, self.above = minimum, above
+
+    def __set__(self, optimizer: Any, value: Any) -> None:
+        if isinstance(self.given(optimizer), KerasSchedule):
+            raise self._is_scheduled(value)
+        vars(optimizer)[self._place] = value if isinstance(value, KerasSchedule) else self._checked(value)
+
+    def to_save(self, optimizer: Any) -> Any:
+        """The schedule, or the number."""
+        return self.given(optimizer)
+
+    def _checked(self, value: Any) -> float:
+        if not checks.is_number(value) or value < self.minimum or (self.above and value == self.minimum):
+            span = f"{'above' if self.above else 'not below'} {self.minimum:g}"
+            raise checks.fail(self.name, f"a number {span}, or a schedule", value)
+        return float(value)
+
+
+class OptionalSetting(Setting):
+    """As `Setting`, or None."""
+
+    def now(self, optimizer: Any) -> Any:
+        """The number, what the schedule says at the next update, or None."""
+        return None if self.given(optimizer) is None else super().now(optimizer)
+
+    def _checked(self, value: Any) -> Any:
+        return None if value is None else super()._checked(value)
 
 
 def plain(variable: Any) -> float:

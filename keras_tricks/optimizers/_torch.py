@@ -191,11 +191,11 @@ def moved_by_moments(
     squares: Sequence[Any],
     learning_rate: Any,
     betas: tuple[Any, Any],
-    epsilon: float,
+    epsilon: Any,
     step: Any,
 ) -> bool:
     lists = _tensors(variables), _tensors(gradients), _tensors(means), _tensors(squares)
-    if not _can_fuse((learning_rate, *betas, step), *lists):
+    if not _can_fuse((learning_rate, *betas, epsilon, step), *lists):
         return False
     adamw(
         *lists,
@@ -208,7 +208,7 @@ def moved_by_moments(
         beta2=float(betas[1]),
         lr=float(learning_rate),
         weight_decay=0.0,
-        eps=epsilon,
+        eps=float(epsilon),
         maximize=False,
     )
     return True

@@ -16,9 +16,9 @@ def trusted(
     optimizer: Optimizer,
     steps: Sequence[Tensor],
     variables: list[keras.Variable],
-    coefficient: float,
-    largest: float | None = None,
-    epsilon: float = 0.0,
+    coefficient: Any,
+    largest: Any = None,
+    epsilon: Any = 0.0,
 ) -> list[Tensor]:
     """The steps, those of decayed variables with their decay, and times their ratio."""
     chosen = optimizer.decayed(variables)
@@ -36,9 +36,9 @@ def trusted(
 def trust_ratios(
     variables: Sequence[keras.Variable],
     steps: Sequence[Tensor],
-    coefficient: float,
-    largest: float | None = None,
-    epsilon: float = 0.0,
+    coefficient: Any,
+    largest: Any = None,
+    epsilon: Any = 0.0,
 ) -> list[Tensor]:
     """`coefficient * |variable| / (|step| + epsilon)` for each, at most `largest`; 1 where a norm is 0."""
     ratios = []

@@ -12,7 +12,7 @@ from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
 
 class AdamW(Moments):
-    """Adam, whose weight decay does not pass through its moments, and whose rate, betas and decay may be schedules.
+    """Adam, whose weight decay does not pass through its moments, and whose numbers may all be schedules.
 
     With m and v the running means of the gradient and its square (`beta_1`, `beta_2`), and t the number of updates,
     `weight -= learning_rate * (m / (1 - beta_1 ** t)) / (sqrt(v / (1 - beta_2 ** t)) + epsilon)`, and the decay beside.
@@ -28,7 +28,7 @@ class AdamW(Moments):
         beta_1: The share of the mean of gradients that is kept, in [0, 1), or a schedule; with a schedule the
             correction takes the `beta_1` of the update, as torch does under its one-cycle schedule.
         beta_2: The share of the mean of their squares that is kept, in [0, 1), or a schedule.
-        epsilon: What keeps the quotient finite, above 0.
+        epsilon: What keeps the quotient finite: a number above 0, or a schedule.
         weight_decay: The strength of the decay: a number not below 0, or a schedule.
         decay: "rate" (times the learning rate: torch's and Keras' AdamW), "paper" (times the shape of the schedule
             only) or "coupled" (L2, what plain Adam does): see `Optimizer`.
@@ -55,7 +55,7 @@ class AdamW(Moments):
         learning_rate: Any = 0.001,
         beta_1: Any = 0.9,
         beta_2: Any = 0.999,
-        epsilon: float = 1e-8,
+        epsilon: Any = 1e-8,
         weight_decay: Any = 0.01,
         decay: str = "rate",
         no_decay: Exclusion = bias_and_norm,

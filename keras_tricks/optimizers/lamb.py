@@ -4,10 +4,10 @@ from typing import Any
 
 import keras
 
-from keras_tricks._core import checks
 from keras_tricks._core import ops as core_ops
 from keras_tricks.optimizers import _each
 from keras_tricks.optimizers._moments import Moments
+from keras_tricks.optimizers._number import OptionalSetting
 from keras_tricks.optimizers._optimizer import Exclusion, Optimizer, Tensor
 from keras_tricks.optimizers._trust import trusted
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
@@ -29,9 +29,9 @@ class LAMB(Moments):
         learning_rate: A number not below 0, or a schedule.
         beta_1: The share of the mean of gradients that is kept, in [0, 1), or a schedule.
         beta_2: The share of the mean of their squares that is kept, in [0, 1), or a schedule.
-        epsilon: What keeps the quotient finite, above 0.
+        epsilon: What keeps the quotient finite: a number above 0, or a schedule.
         weight_decay: The strength of the decay: a number not below 0, or a schedule.
-        trust_clip: None, or the largest ratio, above 0; 1 in some recipes.
+        trust_clip: None, or the largest ratio: a number above 0 (1 in some recipes), or a schedule.
         decay: "ratio" (inside the ratio: the paper's), or "coupled", "rate", "paper": see `Optimizer`.
         no_decay: The variables that are spared of decay and ratio: a function from a variable to a bool, or patterns
             that are searched for in its `path`; None for none of them.
@@ -51,15 +51,16 @@ class LAMB(Moments):
     """
 
     decays = ("ratio", *Optimizer.decays)
+    trust_clip = OptionalSetting()
 
     def __init__(
         self,
         learning_rate: Any = 0.001,
         beta_1: Any = 0.9,
         beta_2: Any = 0.999,
-        epsilon: float = 1e-6,
+        epsilon: Any = 1e-6,
         weight_decay: Any = 0.0,
-        trust_clip: float | None = None,
+        trust_clip: Any = None,
         decay: str = "ratio",
         no_decay: Exclusion = bias_and_norm,
         reference_rate: float | None = None,
@@ -67,7 +68,7 @@ class LAMB(Moments):
     ):
         super().__init__(learning_rate, weight_decay, decay, no_decay, reference_rate, **kwargs)
         self._set_moments(beta_1, beta_2, epsilon)
-        self.trust_clip = None if trust_clip is None else checks.positive("trust_clip", trust_clip)
+        self.trust_clip = trust_clip
 
     def update(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
         """Moves the means, and the weights by their quotient."""

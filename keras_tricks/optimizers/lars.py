@@ -5,9 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_tricks._core import checks
 from keras_tricks.optimizers import _each
 from keras_tricks.optimizers._momentum import Momentum
+from keras_tricks.optimizers._number import Setting
 from keras_tricks.optimizers._optimizer import Exclusion, Optimizer, Tensor
 from keras_tricks.optimizers._trust import trusted
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
@@ -30,8 +30,9 @@ class LARS(Momentum):
         learning_rate: A number not below 0, or a schedule.
         momentum: The share of the velocity that is kept, in [0, 1), or a schedule; 0 for none.
         weight_decay: The strength of the decay: a number not below 0, or a schedule.
-        trust_coefficient: The share of a variable's norm that its step has at a rate of 1 (η), above 0.
-        epsilon: What keeps the ratio finite, not below 0.
+        trust_coefficient: The share of a variable's norm that its step has at a rate of 1 (η): a number above 0, or a
+            schedule.
+        epsilon: What keeps the ratio finite: a number not below 0, or a schedule.
         nesterov: Whether to look ahead.
         decay: "ratio" (inside the ratio), or "coupled", "rate", "paper": see `Optimizer`.
         no_decay: The variables that are spared of decay and ratio: a function from a variable to a bool, or patterns
@@ -53,14 +54,16 @@ class LARS(Momentum):
     """
 
     decays = ("ratio", *Optimizer.decays)
+    trust_coefficient = Setting()
+    epsilon = Setting(above=False)
 
     def __init__(
         self,
         learning_rate: Any = 1.0,
         momentum: Any = 0.9,
         weight_decay: Any = 0.0,
-        trust_coefficient: float = 0.001,
-        epsilon: float = 1e-8,
+        trust_coefficient: Any = 0.001,
+        epsilon: Any = 1e-8,
         nesterov: bool = False,
         decay: str = "ratio",
         no_decay: Exclusion = bias_and_norm,
@@ -69,8 +72,8 @@ class LARS(Momentum):
     ):
         super().__init__(learning_rate, weight_decay, decay, no_decay, reference_rate, **kwargs)
         self._set_momentum(momentum, nesterov)
-        self.trust_coefficient = checks.positive("trust_coefficient", trust_coefficient)
-        self.epsilon = checks.non_negative("epsilon", epsilon)
+        self.trust_coefficient = trust_coefficient
+        self.epsilon = epsilon
 
     def update(self, gradients: list[Tensor], variables: list[keras.Variable], learning_rate: Tensor) -> None:
         """Moves the velocities, and the weights by them."""

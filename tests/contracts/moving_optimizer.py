@@ -89,6 +89,8 @@ class MovingOptimizerContract(AnyOptimizerContract):
     arguments: ClassVar[dict[str, Any]]
     # The numbers that may move, beside the learning rate, each with two values.
     moving: ClassVar[dict[str, tuple[float, float]]]
+    # The same for those that only move by a schedule.
+    settings: ClassVar[dict[str, tuple[float, float]]] = {}
     bad_arguments: ClassVar[list[tuple[str, Any]]]
 
     def make(self, **arguments):
@@ -108,7 +110,8 @@ class MovingOptimizerContract(AnyOptimizerContract):
         assert_equal(numbers(variables), TARGETS, atol=0.06)
 
     def test_survives_a_round_trip_through_its_config(self):
-        schedules = {name: Linear(value, 4, final=value / 2) for name, value in self._firsts().items()}
+        firsts = self._firsts() | {name: first for name, (first, _) in self.settings.items()}
+        schedules = {name: Linear(value, 4, final=value / 2) for name, value in firsts.items()}
         for arguments in ({}, schedules):
             config = keras.optimizers.serialize(self.make(**arguments))
             again = keras.optimizers.deserialize(copy.deepcopy(config))
@@ -163,6 +166,25 @@ class MovingOptimizerContract(AnyOptimizerContract):
             assert float(numbers([getattr(followed.optimizer, name)])[0]) == pytest.approx(second)
             assert float(numbers([getattr(was_set.optimizer, name)])[0]) == pytest.approx(second)
         assert np.abs(stayed.get_weights()[0] - was_set.get_weights()[0]).max() > 1e-4
+
+    def test_what_only_moves_by_a_schedule_follows_it_in_a_compiled_fit(self, backend):
+        if not self.settings:
+            pytest.skip("all its numbers may be set")
+        schedules = {name: Join([(first, 2), (second, 2)]) for name, (first, second) in self.settings.items()}
+        stayed = small_model(self.make(**{name: first for name, (first, _) in self.settings.items()}))
+        compiled = small_model(self.make(**schedules), jit_compile=backend != "torch")
+        eager = small_model(self.make(**schedules), run_eagerly=True)
+        for model in (compiled, eager, stayed):
+            fit(model)
+        assert_equal(compiled.get_weights(), stayed.get_weights(), rtol=1e-4, atol=1e-6)
+        for model in (compiled, eager, stayed):
+            fit(model)
+        assert np.abs(compiled.get_weights()[0] - stayed.get_weights()[0]).max() > 1e-4
+        assert_equal(compiled.get_weights(), eager.get_weights(), rtol=1e-3, atol=1e-5)
+        for name, (_, second) in self.settings.items():
+            assert float(ops.convert_to_numpy(getattr(compiled.optimizer, name))) == pytest.approx(second)
+            with pytest.raises(TypeError, match=f"`{name}` follows a schedule.*0.5"):
+                setattr(compiled.optimizer, name, 0.5)
 
     def test_schedules_advance_once_per_update_under_accumulation(self):
         schedules = {name: Linear(first, 3, final=second) for name, (first, second) in self.moving.items()}

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_tricks.optimizers import AdamW
 from keras_tricks.optimizers._moments import one_less_power
-from keras_tricks.schedules import Cosine, OneCycle
+from keras_tricks.schedules import Cosine, Linear, OneCycle
 from tests.contracts.moving_optimizer import MovingOptimizerContract, optax_trajectory, torch_trajectory, trajectory
 from tests.contracts.optimizer import assert_equal
 from tests.running import to_numpy
@@ -17,6 +17,7 @@ class TestAdamW(MovingOptimizerContract):
     arguments = {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 1e-4, "weight_decay": 0.25}
     arguments |= {"decay": "coupled", "reference_rate": 0.5}
     moving = {"beta_1": (0.5, 0.75), "beta_2": (0.9, 0.99), "weight_decay": (0.1, 0.3)}
+    settings = {"epsilon": (1e-3, 1.0)}
     bad_arguments = [("beta_1", 1.0), ("beta_1", -0.1), ("beta_2", 1), ("beta_2", None), ("epsilon", 0)]
 
     @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
@@ -31,6 +32,14 @@ class TestAdamW(MovingOptimizerContract):
     def test_equals_optax_under_a_moving_rate(self):
         ours = trajectory(AdamW(Cosine(0.02, 200), weight_decay=0.1, no_decay=None), 200)
         theirs = optax_trajectory(optax.adamw(optax.cosine_decay_schedule(0.02, 200), weight_decay=0.1), 200)
+        assert_equal(ours, theirs, rtol=1e-5, atol=1e-5)
+
+    def test_equals_torch_under_a_moving_epsilon(self):
+        def move(group, step):
+            group["eps"] = 0.5 * (1 - step / 200)
+
+        ours = trajectory(AdamW(0.01, epsilon=Linear(0.5, 200), weight_decay=0.1, no_decay=None), 200)
+        theirs = torch_trajectory(lambda variables: torch.optim.AdamW(variables, lr=0.01, weight_decay=0.1), 200, move)
         assert_equal(ours, theirs, rtol=1e-5, atol=1e-5)
 
     def test_with_coupled_decay_equals_torch_s_adam(self):

@@ -4,7 +4,7 @@ import optax
 import pytest
 
 from keras_tricks.optimizers import LAMB
-from keras_tricks.schedules import Cosine
+from keras_tricks.schedules import Cosine, Linear
 from tests.contracts.moving_optimizer import MovingOptimizerContract, optax_trajectory, trajectory
 from tests.contracts.optimizer import apply, assert_equal, numbers
 
@@ -14,6 +14,7 @@ class TestLAMB(MovingOptimizerContract):
     arguments = {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 1e-4, "weight_decay": 0.25}
     arguments |= {"trust_clip": 10.0, "decay": "coupled", "reference_rate": 0.5}
     moving = {"beta_1": (0.5, 0.75), "beta_2": (0.9, 0.99), "weight_decay": (0.1, 0.3)}
+    settings = {"epsilon": (1e-3, 1.0), "trust_clip": (10.0, 0.5)}
     bad_arguments = [("beta_1", 1.0), ("beta_2", -0.1), ("epsilon", 0), ("trust_clip", 0.0)]
 
     @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
@@ -26,6 +27,11 @@ class TestLAMB(MovingOptimizerContract):
         ours = trajectory(LAMB(Cosine(0.02, 200), weight_decay=0.1, no_decay=None), 200)
         theirs = optax_trajectory(optax.lamb(optax.cosine_decay_schedule(0.02, 200), weight_decay=0.1), 200)
         assert_equal(ours, theirs, rtol=1e-5, atol=1e-5)
+
+    def test_equals_optax_under_a_moving_epsilon(self):
+        ours = trajectory(LAMB(0.01, epsilon=Linear(0.5, 200), weight_decay=0.1, no_decay=None), 200)
+        moving = optax.inject_hyperparams(optax.lamb)(0.01, eps=optax.linear_schedule(0.5, 0.0, 200), weight_decay=0.1)
+        assert_equal(ours, optax_trajectory(moving, 200), rtol=1e-5, atol=1e-5)
 
     def test_what_is_spared_takes_adam_s_step(self):
         """The second of the variables is a vector."""
