@@ -1,5 +1,6 @@
 """Penalties on the weights, outside of the gradient."""
 
+import math
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ from keras import ops
 
 from keras_tricks._core import checks
 from keras_tricks._core.moving import schedule_or_number, value_at
-from keras_tricks.optimizers import _each, _gradients, _patterns
+from keras_tricks.optimizers import _each, _gradients, _patterns, _units
 from keras_tricks.optimizers._base import OptimizerWrapper, Tensor
 from keras_tricks.optimizers._conditional import run_if
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
@@ -22,8 +23,9 @@ class DecoupledPenalty(OptimizerWrapper):
     inside may have scaled, to 0 where it is frozen: what decoupled weight decay is to L2, for any penalty.
     It does not pass through the momentum, Adam does not rescale it, and it is not in the loss.
 
-    With "orthogonal" the penalty is `sum((W^T W)^2) / 4` over pairs of different output units (the last axis), whose
-    gradient is `W (W^T W * (1 - I))`: units are pushed apart, their norms are left alone. With
+    With "orthogonal" the penalty is `sum((W^T W)^2) / 4` over pairs of different output units (the last axis; for
+    depthwise and transposed convolutions and attention see `AdaptiveClipping`), whose gradient is
+    `W (W^T W * (1 - I))`: units are pushed apart, their norms are left alone. With
     `keras.regularizers.L2(0.5)` it is the decay of AdamW; with `L1(1.0)` weights are driven to 0 and cross it by at
     most `learning_rate * strength`.
 
@@ -37,8 +39,8 @@ class DecoupledPenalty(OptimizerWrapper):
         penalty: A Keras regularizer such as `keras.regularizers.L1(1.0)`, or "orthogonal".
         strength: A number not below 0, or a schedule over the updates.
         pattern: The variables that are penalised: patterns that are searched for in a variable's `path`, or a function
-            from a variable to a bool; None for all but biases, gains and shifts. "orthogonal" only acts on those of two
-            dimensions and more.
+            from a variable to a bool; None for all but biases, gains and shifts. "orthogonal" leaves biases, gains and
+            shifts alone in any case.
         **kwargs: `name`: see `OptimizerWrapper`.
 
     Raises:
@@ -86,7 +88,7 @@ class DecoupledPenalty(OptimizerWrapper):
         self.inner_optimizer.apply(gradients, variables)
 
         def penalise() -> None:
-            slopes = [self._slope(ops.convert_to_tensor(variable)) for variable in chosen]
+            slopes = [self._slope(variable) for variable in chosen]
             slopes = [
                 slope if _is(part, 1) else slope * ops.cast(part, slope.dtype)
                 for slope, (_, part) in zip(slopes, parts, strict=True)
@@ -99,13 +101,14 @@ class DecoupledPenalty(OptimizerWrapper):
             run_if(ops.not_equal(ops.convert_to_tensor(self.iterations), iterations), penalise, chosen)
 
     def _is_penalised(self, variable: keras.Variable) -> bool:
-        if self.penalty == ORTHOGONAL and len(variable.shape) < 2:
+        if self.penalty == ORTHOGONAL and not _units.axes_of_units(variable, {}):
             return False
         return not bias_and_norm(variable) if self.pattern is None else _patterns.is_chosen(self.pattern, variable)
 
-    def _slope(self, value: Tensor) -> Tensor:
+    def _slope(self, variable: keras.Variable) -> Tensor:
+        value = ops.convert_to_tensor(variable)
         if self.penalty == ORTHOGONAL:
-            return orthogonality_slope(value)
+            return orthogonality_slope(value, _units.axes_of_units(variable, {}))
         return _gradients.gradient(self.penalty, value)
 
 
@@ -113,8 +116,11 @@ def _is(part: Any, number: float) -> bool:
     return not ops.is_tensor(part) and bool(part == number)
 
 
-def orthogonality_slope(value: Tensor) -> Tensor:
-    """`W (W^T W * (1 - I))` for the matrix W whose columns are the output units."""
-    matrix = ops.reshape(value, (-1, value.shape[-1]))
+def orthogonality_slope(value: Tensor, units: tuple[int, ...]) -> Tensor:
+    """`W (W^T W * (1 - I))` for the matrix W whose columns are the output units, which the axes `units` number."""
+    order = [*(axis for axis in range(len(value.shape)) if axis not in units), *units]
+    turned = ops.transpose(value, order)
+    matrix = ops.reshape(turned, (-1, math.prod(value.shape[axis] for axis in units)))
     products = ops.matmul(ops.transpose(matrix), matrix)
-    return ops.reshape(ops.matmul(matrix, products * (1 - ops.eye(value.shape[-1], dtype=value.dtype))), value.shape)
+    slope = ops.matmul(matrix, products * (1 - ops.eye(matrix.shape[1], dtype=value.dtype)))
+    return ops.transpose(ops.reshape(slope, turned.shape), sorted(range(len(order)), key=order.__getitem__))

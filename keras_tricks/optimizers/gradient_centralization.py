@@ -1,21 +1,22 @@
 """Gradient centralization."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_tricks.optimizers import _patterns
+from keras_tricks.optimizers import _patterns, _units
 from keras_tricks.optimizers._base import OptimizerWrapper, Tensor
 
 
 class GradientCentralization(OptimizerWrapper):
     """Takes the mean out of each output unit's gradient.
 
-    `gradient -= mean(gradient)`, over all axes but the last, which numbers the output units; only for variables of two
-    dimensions and more. So the sum of a unit's weights stays what it was (weight decay apart). Of depthwise
-    and transposed convolutions, and of attention's projections, the last axis is not, or not alone, the output's:
-    `exclude` them, if that matters.
+    `gradient -= mean(gradient)`, over the axes along which a unit's own weights lie; biases, gains and shifts are left
+    alone. So the sum of a unit's weights stays what it was (weight decay apart). Output units are numbered by the last
+    axis of a kernel; of depthwise and transposed convolutions, and of attention's queries, keys and values, by others:
+    these are known by the names that Keras gives them. For layers with names of your own say `unit_axes`.
 
     Helps when: convolutions without weight standardisation are trained from scratch, says the paper.
     Hurts when: a unit must learn to answer to the mean of its inputs. Cost: one reduction and one pass over the
@@ -24,12 +25,14 @@ class GradientCentralization(OptimizerWrapper):
     Args:
         inner_optimizer: The optimizer that trains: any Keras optimizer, another wrapper, or a name.
         exclude: The variables that are spared: a function from a variable to a bool, or patterns that are searched for
-            in its `path`; None for none. Variables of one dimension always are.
+            in its `path`; None for none. Biases, gains and shifts always are.
+        unit_axes: None, or a dict from patterns, which are searched for in a variable's `path`, to the axes that number
+            its output units: -1 for the last, [-2, -1] for a depthwise kernel. The first pattern that matches counts.
         **kwargs: `name`: see `OptimizerWrapper`.
 
     Raises:
-        ValueError: if an argument is out of range, `inner_optimizer` is not an optimizer, or, when it is built, no
-            pattern matches a variable.
+        ValueError: if an argument is out of range, `inner_optimizer` is not an optimizer, or, when it is built, a
+            pattern of `unit_axes`, or each one of `exclude`, matches no variable.
 
     Example:
         ```python
@@ -41,24 +44,28 @@ class GradientCentralization(OptimizerWrapper):
     """
 
     def __init__(
-        self, inner_optimizer: keras.optimizers.Optimizer | str, exclude: _patterns.Choice = None, **kwargs: Any
+        self,
+        inner_optimizer: keras.optimizers.Optimizer | str,
+        exclude: _patterns.Choice = None,
+        unit_axes: Mapping[str, int | Sequence[int]] | None = None,
+        **kwargs: Any,
     ):
         super().__init__(inner_optimizer, **kwargs)
         self.exclude = _patterns.choice("exclude", exclude)
+        self.unit_axes = _units.unit_axes("unit_axes", unit_axes)
 
     def create_state(self, variables: list[keras.Variable]) -> None:
         """Looks for the patterns."""
         _patterns.check_choice("exclude", self.exclude, variables)
+        _units.check_unit_axes("unit_axes", self.unit_axes, variables)
 
     def before_update(self, gradients: list[Tensor], variables: list[keras.Variable]) -> list[Tensor]:
         """The gradients without their means."""
         return [
-            gradient if _patterns.is_chosen(self.exclude, variable) else centralized(gradient)
+            gradient if _patterns.is_chosen(self.exclude, variable) else self._centralized(gradient, variable)
             for gradient, variable in zip(gradients, variables, strict=True)
         ]
 
-
-def centralized(gradient: Tensor) -> Tensor:
-    """`gradient` without the mean of each output unit."""
-    axes = tuple(range(len(gradient.shape) - 1))
-    return gradient - ops.mean(gradient, axis=axes, keepdims=True) if axes else gradient
+    def _centralized(self, gradient: Tensor, variable: keras.Variable) -> Tensor:
+        axes = _units.axes_within(variable, self.unit_axes)
+        return gradient - ops.mean(gradient, axis=axes, keepdims=True) if axes else gradient
