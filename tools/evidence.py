@@ -70,10 +70,10 @@ def hardware() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit that was measured, with a `+` if files differ from it."""
+    """The commit that was measured, with a `+` if files differ from it, but for what is measured here."""
     name = _output_of("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD").strip()
-    changed = _output_of("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no").strip()
-    return name + ("+" if changed else "")
+    status = _output_of("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no", ".", ":!evidence")
+    return name + ("+" if status.strip() else "")
 
 
 def portable(command: Sequence[str]) -> str:

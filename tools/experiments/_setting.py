@@ -2,6 +2,9 @@
 
 import argparse
 import os
+import statistics
+import time
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -13,6 +16,23 @@ import keras_tricks as kt
 
 BATCH_SIZE = 64
 WIDTHS = (16, 32, 64)
+
+
+class Clock(keras.callbacks.Callback):
+    """The seconds of each epoch."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seconds.append(time.perf_counter() - self.began)
+
+    def median(self) -> float:
+        """The seconds of a usual epoch; the first one compiles."""
+        return statistics.median(self.seconds[1:] or self.seconds)
 
 
 def arguments(description: str) -> argparse.ArgumentParser:

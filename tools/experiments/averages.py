@@ -7,29 +7,14 @@ run. The last line is a JSON object: accuracy and loss on the test images, and t
 """
 
 import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import keras
-from _setting import BATCH_SIZE, arguments, load, optimizer, steps_per_epoch, trainer
+from _setting import BATCH_SIZE, Clock, arguments, load, optimizer, steps_per_epoch, trainer
 
 import keras_tricks as kt
-
-
-class Clock(keras.callbacks.Callback):
-    """The seconds of each epoch; the first one compiles."""
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.began = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.seconds.append(time.perf_counter() - self.began)
 
 
 def swa_schedule(rate: float, total: int) -> kt.schedules.Schedule:
@@ -77,7 +62,7 @@ def main() -> None:
         model.fit(*train, batch_size=BATCH_SIZE, epochs=options.epochs, verbose=0, callbacks=[*callbacks, clock])
         found = model.evaluate(*test, batch_size=256, verbose=0, return_dict=True)
         report[f"accuracy_{name}"], report[f"loss_{name}"] = found["accuracy"], found["loss"]
-        report[f"seconds_{name}"] = statistics.median(clock.seconds[1:] or clock.seconds)
+        report[f"seconds_{name}"] = clock.median()
         shown = f"{found['accuracy']:.4f}, {report[f'seconds_{name}']:.2f} s an epoch"
         print(f"{name}: {shown}", file=sys.stderr, flush=True)
     print(json.dumps(report))
