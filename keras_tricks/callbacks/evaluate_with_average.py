@@ -73,6 +73,7 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         self._in_fit = False
         self._swapped = False
         self._next_use: NextUse | None = None
+        self._warned = False
 
     def set_model(self, model: keras.Model) -> None:
         """Finds the optimizer that keeps the average, and ends what an earlier run has left undone."""
@@ -160,7 +161,8 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         measured = batch_statistics.variables(model) if self._refresher is not None and has_begun else []
         known = {id(variable) for variable in measured}
         left = [v for v in statistics if averages.get(id(v), v) is v and id(v) not in known]
-        if has_begun and left:
+        if has_begun and left and not self._warned:
+            self._warned = True
             warnings.warn(
                 f"The weights were averaged and the {len(left)} statistics of BatchNorm (or other weights that no "
                 "gradient trains) were not: the average is evaluated with the raw ones. Give `fit` the callback "

@@ -19,11 +19,10 @@ class GradualUnfreezing(MultipliedUpdates):
     always been there, with fresh slots. The counter of updates is shared and goes on, so Adam does not correct fresh
     slots as it does at its own beginning: with the usual betas the steps of a part that was just thawed are up to 6.5
     times as large as its rate says, for some hundred updates. `rise` softens that. The statistics of a
-    BatchNormalization are no
-    weights: they move from the start.
+    BatchNormalization are no weights: they move from the start.
 
     Helps when: a large trained model is fine-tuned on few samples, says the paper, of language models. On small
-    networks we saw no gain: 53.3 % on few images of new classes of CIFAR-10, all at once 53.9 %; digits 85.5 % both
+    networks we saw no gain: 53.1 % on few images of new classes of CIFAR-10, all at once 53.7 %; digits 85.5 % both
     (`tools/experiments/unfreezing.py`, three seeds). Hurts when: the new task is far from the old.
     Cost: none for a part that is thawed from the start; one pass over the others and their slots (on torch's processor
     only while they are frozen). Gradients are computed for all.

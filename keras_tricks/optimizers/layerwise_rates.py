@@ -23,8 +23,8 @@ class LayerwiseRates(MultipliedUpdates):
     order of `model.trainable_variables`); gains, shifts and biases go with the kernel before them.
 
     Helps when: a trained model is fine-tuned: what is general is near the stem and should change least, say the papers.
-    Hurts when: training starts from scratch, or the model is small: with `layer_decay=0.5` we saw 51.0 % on few images
-    of new classes of CIFAR-10, at one rate 53.9 % (`tools/experiments/unfreezing.py`, three seeds). Cost: one pass over
+    Hurts when: training starts from scratch, or the model is small: with `layer_decay=0.5` we saw 51.2 % on few images
+    of new classes of CIFAR-10, at one rate 53.7 % (`tools/experiments/unfreezing.py`, three seeds). Cost: one pass over
     the variables whose multiplier is not 1.
 
     Args:

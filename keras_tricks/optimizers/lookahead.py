@@ -22,7 +22,7 @@ class Lookahead(OptimizerWrapper):
 
     Helps when: the inner optimizer oscillates: high rates, small batches, says the paper.
     Hurts when: the rate already falls to 0 at the end: then there is little to smooth. With a cosine of SGD's rate we
-    saw no gain: 98.9 % on the digits, plain 98.8 %; on CIFAR-10, twelve epochs, 56.9 % and 58.1 %
+    saw no gain: 98.9 % on the digits, plain 98.9 %; on CIFAR-10, twelve epochs, 56.9 % and 58.1 %
     (`tools/experiments/averages.py`, three seeds). Cost: one copy of the weights; at most updates nothing else. Not for
     several replicas of TensorFlow.
 

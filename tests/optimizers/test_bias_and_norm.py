@@ -32,6 +32,17 @@ def test_a_saved_optimizer_still_spares_them(tmp_path):
     np.testing.assert_array_equal(again.get_weights()[1], bias)
 
 
+def test_loss_scaling_spares_them_too():
+    keras.config.set_dtype_policy("mixed_float16")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, bias_initializer="ones")])
+    model.compile(SGD(0.1, weight_decay=0.5, decay="rate"), "mse")
+    kernel, bias = model.get_weights()
+    model.fit(np.zeros((2, 3)), np.ones((2, 2)), verbose=0)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    np.testing.assert_allclose(model.get_weights()[0], kernel * 0.95, rtol=1e-6)
+    np.testing.assert_array_equal(model.get_weights()[1], bias)
+
+
 def test_spares_gains_and_shifts_of_several_axes():
     layer = keras.layers.LayerNormalization(axis=[1, 2])
     layer.build((None, 3, 4))

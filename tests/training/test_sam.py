@@ -137,6 +137,17 @@ def test_pieces_of_a_batch_take_their_own_passes():
     assert_equal_weights(trainer.get_weights(), reference(sharpness, 8, piece=4))
 
 
+def test_frozen_weights_are_put_back_as_they_were():
+    optimizer = kt.optimizers.Freeze(keras.optimizers.SGD(RATE, momentum=MOMENTUM), "kernel")
+    trainer = compiled(kt.Trainer(network(), sharpness=SAM(0.3)), optimizer)
+    before = {weight.path: weight for weight in trainer.trainable_variables}
+    before = {path: ops.convert_to_numpy(weight).copy() for path, weight in before.items()}
+    fit(trainer)
+    for weight in trainer.trainable_variables:
+        same = np.array_equal(ops.convert_to_numpy(weight), before[weight.path])
+        assert same == weight.path.endswith("kernel")
+
+
 def test_with_a_small_radius_it_is_the_plain_step():
     trainer = fit(compiled(kt.Trainer(network(), sharpness=SAM(1e-7))))
     assert_equal_weights(trainer.get_weights(), reference(None, 8))
