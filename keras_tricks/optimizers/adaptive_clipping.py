@@ -65,19 +65,21 @@ class AdaptiveClipping(OptimizerWrapper):
         self.unit_axes = _units.unit_axes("unit_axes", unit_axes)
 
     def create_state(self, variables: list[keras.Variable]) -> None:
-        """Looks for the patterns."""
+        """Looks for the patterns, and what is whose unit."""
         _patterns.check_choice("exclude", self.exclude, variables)
         _units.check_unit_axes("unit_axes", self.unit_axes, variables)
+        self._is_spared = [_patterns.is_chosen(self.exclude, variable) for variable in variables]
+        self._within = [_units.axes_within(variable, self.unit_axes) for variable in variables]
 
     def before_update(self, gradients: list[Tensor], variables: list[keras.Variable]) -> list[Tensor]:
         """The gradients, clipped."""
         return [
-            gradient if _patterns.is_chosen(self.exclude, variable) else self._clipped(gradient, variable)
+            gradient if self._is_spared[self.place_of(variable)] else self._clipped(gradient, variable)
             for gradient, variable in zip(gradients, variables, strict=True)
         ]
 
     def _clipped(self, gradient: Tensor, variable: keras.Variable) -> Tensor:
-        axes = _units.axes_within(variable, self.unit_axes)
+        axes = self._within[self.place_of(variable)]
         limit = self.clipping * ops.maximum(_norms(ops.convert_to_tensor(variable), axes), self.epsilon)
         factor = limit / ops.maximum(_norms(gradient, axes), SMALLEST_NORM)
         return gradient * ops.cast(ops.minimum(factor, 1.0), gradient.dtype)

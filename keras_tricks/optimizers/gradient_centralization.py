@@ -55,17 +55,21 @@ class GradientCentralization(OptimizerWrapper):
         self.unit_axes = _units.unit_axes("unit_axes", unit_axes)
 
     def create_state(self, variables: list[keras.Variable]) -> None:
-        """Looks for the patterns."""
+        """Looks for the patterns, and what is whose unit."""
         _patterns.check_choice("exclude", self.exclude, variables)
         _units.check_unit_axes("unit_axes", self.unit_axes, variables)
+        self._within = [
+            None if _patterns.is_chosen(self.exclude, variable) else _units.axes_within(variable, self.unit_axes)
+            for variable in variables
+        ]
 
     def before_update(self, gradients: list[Tensor], variables: list[keras.Variable]) -> list[Tensor]:
         """The gradients without their means."""
         return [
-            gradient if _patterns.is_chosen(self.exclude, variable) else self._centralized(gradient, variable)
+            _centralized(gradient, self._within[self.place_of(variable)])
             for gradient, variable in zip(gradients, variables, strict=True)
         ]
 
-    def _centralized(self, gradient: Tensor, variable: keras.Variable) -> Tensor:
-        axes = _units.axes_within(variable, self.unit_axes)
-        return gradient - ops.mean(gradient, axis=axes, keepdims=True) if axes else gradient
+
+def _centralized(gradient: Tensor, axes: tuple[int, ...] | None) -> Tensor:
+    return gradient - ops.mean(gradient, axis=axes, keepdims=True) if axes else gradient
