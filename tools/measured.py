@@ -90,10 +90,12 @@ def _is_of_processor(entry: dict[str, Any]) -> bool:
 def updates(entries: list[dict[str, Any]]) -> str:
     """What optimizers and wrappers cost: the last record of each kind and backend counts."""
     latest: dict[tuple[str, str], dict[str, Any]] = {}
+    used: list[dict[str, Any]] = []
     for entry in entries:  # a later one may be of some contenders only
         kind = entry["title"].rpartition(", ")[0], entry["backend"]
         known = latest.get(kind, {"ratios": {}})
         latest[kind] = entry | {"ratios": known["ratios"] | entry["ratios"]}
+        used.append(entry)
     kinds = dict.fromkeys(kind for kind, _ in latest)
     columns = [(kind, b) for kind in sorted(kinds) for b in BACKENDS if (kind, b) in latest]
     short = {kind: "a step" if kind.startswith("One step") else "an update" for kind in kinds}
@@ -113,7 +115,7 @@ def updates(entries: list[dict[str, Any]]) -> str:
             "",
             *lines,
             "",
-            f"{where(entries[-1])}, by `KERAS_BACKEND=... python tools/bench/optimizers.py`, and with `--step`.",
+            f"{where(*used)}, by `KERAS_BACKEND=... python tools/bench/optimizers.py`, and with `--step`.",
             "A model that has been trained with Keras' `use_ema` on JAX cannot be trained again: no figure for a step.",
         ]
     )
@@ -135,7 +137,7 @@ def passes(entries: list[dict[str, Any]]) -> str:
             "",
             *lines,
             "",
-            f"{where(entries[-1])}, by `KERAS_BACKEND=... python tools/bench/two_pass.py`.",
+            f"{where(*latest.values())}, by `KERAS_BACKEND=... python tools/bench/two_pass.py`.",
         ]
     )
 
@@ -164,7 +166,6 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
                 cells.append(f"{statistics.median(ratios):.1f} ({len(ratios)})" if ratios else "-")
             if set(cells) != {"-"}:
                 summary.append(f"| {title}, {kind[0]}x{kind[0]} {kind[1]} | {' | '.join(cells)} |")
-    entry = next(iter(latest.values()))
     return "\n".join(
         [
             "**The augmentations**: thousands of images a second (compiled; eager on PyTorch), and in brackets how",
@@ -180,7 +181,7 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
             "",
             *summary,
             "",
-            f"{where(entry)}, by `KERAS_BACKEND=... python tools/bench/augment.py`, with the options that",
+            f"{where(*latest.values())}, by `KERAS_BACKEND=... python tools/bench/augment.py`, with the options that",
             "evidence/bench_augment.json says.",
         ]
     )
@@ -222,13 +223,17 @@ def _shown(number: float | None) -> str:
     return f"{number:.1f}" if number >= 1 else f"{number:.2g}"
 
 
-def where(record: dict[str, Any]) -> str:
-    """The machine and the versions of a record."""
-    hardware, versions = record["hardware"], record["versions"]
+def where(*records: dict[str, Any]) -> str:
+    """The machines of the records, all of them, and the versions of the last."""
+    machines = dict.fromkeys(f"{record['hardware']['cores']} cores of {_cpu(record)}" for record in records)
+    versions = records[-1]["versions"]
     packages = ("keras", "tensorflow", "jax", "torch")
-    return f"{hardware['cores']} cores of {hardware['cpu']}, " + ", ".join(
-        f"{name} {versions[name]}" for name in packages if name in versions
-    )
+    # Ratios within one record are of one machine; two records may be of two.
+    return f"{' or '.join(machines)}, " + ", ".join(f"{name} {versions[name]}" for name in packages if name in versions)
+
+
+def _cpu(record: dict[str, Any]) -> str:
+    return str(record["hardware"]["cpu"]).replace("(R)", "").removesuffix(" Processor")
 
 
 def command(record: dict[str, Any]) -> str:
