@@ -163,6 +163,16 @@ def once(value: Tensor) -> Tensor:
     return replace_rows(value, rows, first)
 
 
+def as_table(value: Tensor) -> Tensor:
+    """`value`, which entries are about to be taken from, computed once: there XLA sees through `once`.
+
+    It is written row by row, by one core: for few rows.
+    """
+    if is_torch(value) or in_tensorflow_graph():
+        return value
+    return replace_rows(value, _namespace().arange(_namespace().shape(value)[0], dtype="int32"), value)
+
+
 def where_both(first: Tensor, second: Tensor, one: Tensor, other: Tensor) -> Tensor:
     """`one` where `first` and `second` hold, else `other`, which has the shape of the result.
 

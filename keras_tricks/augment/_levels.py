@@ -147,8 +147,8 @@ def tables_that_equalize(counts: Tensor) -> Tensor:
 
 def look_up(levels: Tensor, tables: Tensor) -> Tensor:
     """Each level, uint8 or a whole number, replaced by its entry in the `(batch, channels, 256)` tables."""
-    entries = ops.cast(ops.reshape(tables, (-1,)), levels.dtype)
-    return ops.take(entries, _bins(levels), axis=0)
+    entries = ops.as_table(ops.cast(tables, levels.dtype))
+    return ops.take(ops.reshape(entries, (-1,)), _bins(levels), axis=0)
 
 
 def sharpen(levels: Tensor, factor: Tensor) -> Tensor:
