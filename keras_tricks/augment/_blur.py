@@ -59,28 +59,32 @@ def _weighted(shifted: list[Tensor], weights: list[Tensor]) -> Tensor:
 def _by_products(levels: Tensor, weights: list[Tensor]) -> Tensor:
     """Along either axis products with a matrix of each image: torch's sums run one by one, which takes longer."""
     count, height, width, channels = ops.shape(levels)
-    blurred = _product(ops.reshape(levels, (count, height, width * channels)), weights)
+    each = ops.reshape(ops.concatenate(weights, axis=1), (count, len(weights)))
+    matrices = {size: _matrices(each, size) for size in {height, width}}
+    blurred = _product(ops.reshape(levels, (count, height, width * channels)), len(weights) - 1, matrices[height])
     blurred = ops.transpose(ops.reshape(blurred, (count, height, width, channels)), (0, 2, 1, 3))
-    blurred = _product(ops.reshape(blurred, (count, width, height * channels)), weights)
+    blurred = _product(ops.reshape(blurred, (count, width, height * channels)), len(weights) - 1, matrices[width])
     return ops.transpose(ops.reshape(blurred, (count, width, height, channels)), (0, 2, 1, 3))
 
 
-def _product(lines: Tensor, weights: list[Tensor]) -> Tensor:
+def _matrices(weights: Tensor, size: int) -> Tensor:
+    """How each image's pixels in a line of `size`, or in a block of it, become a sum of those that they see."""
+    radius = weights.shape[1] - 1
+    counts = _counts(size, radius) if size <= SMALL else _windows(size, radius)[1]
+    flat = ops.constant(counts.reshape(radius + 1, -1), weights)
+    return ops.reshape(ops.matmul(weights, flat), (-1, *counts.shape[1:]))
+
+
+def _product(lines: Tensor, radius: int, matrices: Tensor) -> Tensor:
     """(batch, size, length), blurred along `size`: some of its pixels at a time, of which each sees few others."""
     count, size, length = ops.shape(lines)
     if size <= SMALL:
-        return ops.matmul(_sum(weights, _counts(size, len(weights) - 1)), lines)
-    places, counts = _windows(size, len(weights) - 1)
+        return ops.matmul(matrices, lines)
+    places, counts = _windows(size, radius)
     windows = ops.take(lines, ops.constant(places, lines), axis=1)
     blocks, seen = len(places) // counts.shape[-1], counts.shape[-1]
-    blurred = ops.matmul(_sum(weights, counts)[:, None], ops.reshape(windows, (count, blocks, seen, length)))
+    blurred = ops.matmul(matrices[:, None], ops.reshape(windows, (count, blocks, seen, length)))
     return ops.reshape(blurred, (count, blocks * BLOCK, length))[:, :size]
-
-
-def _sum(weights: list[Tensor], counts: np.ndarray) -> Tensor:
-    """The matrix of each image, from how often each distance counts."""
-    of_distances = ops.constant(counts, weights[0])
-    return sum(weight * of_distances[distance] for distance, weight in enumerate(weights))
 
 
 @functools.lru_cache(maxsize=16)

@@ -19,15 +19,13 @@ class FlippingAugmentation(BatchAugmentation):
     """
 
     keeps_dtype = True
-    works_in_parts = True
     samples_rate = True
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, some of them mirrored."""
         for name, axis in AXES.items():
             if name in params:
-                mirrored = ops.reshape(params[name], (-1, 1, 1, 1))
-                images = ops.where(mirrored, ops.flip(images, axis=axis), images)
+                images = _mirrored(images, params[name], axis)
         return images
 
     def transform_masks(self, masks: Tensor, params: Params) -> Tensor:
@@ -42,6 +40,14 @@ class FlippingAugmentation(BatchAugmentation):
         if "vertical" in params:
             top, bottom = _mirror(top, bottom, params["vertical"], params["height"])
         return boxes | {"boxes": ops.stack([left, top, right, bottom], axis=-1)}
+
+
+def _mirrored(images: Tensor, chosen: Tensor, axis: int) -> Tensor:
+    if ops.is_torch(images):
+        from keras_tricks.augment._torch import mirrored
+
+        return mirrored(images, chosen, axis)
+    return ops.where(ops.reshape(chosen, (-1, 1, 1, 1)), ops.flip(images, axis=axis), images)
 
 
 def _mirror(low: Tensor, high: Tensor, mirrored: Tensor, size: Any) -> tuple[Tensor, Tensor]:

@@ -161,12 +161,20 @@ def change_inside(levels: Tensor, change: Callable[[Tensor, Tensor], Tensor]) ->
     """`change(inner, around)` for the pixels inside the outermost ones, which stay; of float32 or uint8.
 
     `around` is the sum over 3x3 pixels in which the middle counts five times. Both are (batch, rows, width * channels),
-    computed along long lines; for levels of uint8 they are int32.
+    computed along long lines; for levels of uint8 they are int32, or on torch int16.
     """
     count, height, width, channels = ops.shape(levels)
     if any(isinstance(size, int) and size < 3 for size in (height, width)):
         return levels
     lines = ops.reshape(levels, (count, height, width * channels))
+    if ops.is_torch(levels):
+        from keras_tricks.augment._torch import sums_around
+
+        values = ops.cast(lines, "int16") if is_uint8(levels) else lines
+        around = sums_around(values, channels)
+        changed = lines.clone()
+        changed[:, 1:-1, channels:-channels] = change(values[:, 1:-1, channels:-channels], around)
+        return ops.reshape(changed, (count, height, width, channels))
     values = ops.cast(lines, "int32") if is_uint8(levels) else lines
     rows = values[:, :-2] + values[:, 1:-1] + values[:, 2:]
     inner = values[:, 1:-1, channels:-channels]

@@ -7,8 +7,11 @@ from typing import Any
 import keras
 import torch
 
+from keras_tricks._core import ops
+
 # Bytes of a part of a batch: with all that is computed on the way it fits in the caches of most processors.
 PART = 2**22
+LARGE = 2**15  # numbers of an image that is sooner copied by itself
 
 
 def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, width: int) -> Any:
@@ -54,3 +57,46 @@ def resize(images: Any, size: tuple[int, int], antialias: bool) -> Any:
         images.permute(0, 3, 1, 2).float(), size=size, mode="bilinear", antialias=antialias
     )
     return resized.permute(0, 2, 3, 1)
+
+
+def mirrored(images: Any, chosen: Any, axis: int) -> Any:
+    """The images, those that are `chosen`, (batch,) bools, mirrored along `axis`."""
+    known = ops.host_array(chosen)
+    if known is None or not len(images) or images[0].numel() < LARGE:
+        return torch.where(ops.reshape(chosen, (-1, 1, 1, 1)), images.flip(axis), images)
+    result, rows = images.clone(), ops.from_host(known.nonzero()[0])
+    result[rows] = images[rows].flip(axis)
+    return result
+
+
+def cropped(images: Any, top: Any, left: Any, size: tuple[int, int], fill: float) -> Any:
+    """Windows of `size` whose corners are at `top` and `left`, outside of the image `fill`; None for small images."""
+    tops, lefts = ops.host_array(top), ops.host_array(left)
+    if tops is None or lefts is None or not len(images) or images[0].numel() < LARGE:
+        return None
+    height, width = images.shape[1:3]
+    result = images.new_empty((len(images), *size, images.shape[3]))
+    for image, new, y, x in zip(images, result, tops.tolist(), lefts.tolist(), strict=True):
+        rows, columns = slice(max(y, 0), min(y + size[0], height)), slice(max(x, 0), min(x + size[1], width))
+        seen = image[rows, columns]
+        above, before = rows.start - y, columns.start - x
+        below, after = above + seen.shape[0], before + seen.shape[1]
+        for outside in (new[:above], new[below:], new[above:below, :before], new[above:below, after:]):
+            if outside.numel():
+                outside.fill_(fill)
+        new[above:below, before:after] = seen
+    return result
+
+
+def sums_around(lines: Any, channels: int) -> Any:
+    """The sums over 3x3 pixels, the middle five times, of (batch, rows, width * channels) without the outermost."""
+    rows = lines[:, :-2] + lines[:, 1:-1]
+    rows += lines[:, 2:]
+    around = rows[:, :, : -2 * channels] + rows[:, :, channels:-channels]
+    around += rows[:, :, 2 * channels :]
+    return around.add_(lines[:, 1:-1, channels:-channels], alpha=4)
+
+
+def as_bytes(levels: Any) -> Any:
+    """The nearest whole levels of 0 to 255, uint8."""
+    return levels.clamp(0.0, 255.0).round_().to(torch.uint8)
