@@ -6,6 +6,7 @@ Keras tells a callback that an evaluation begins and that it has ended, and noth
 import functools
 import importlib
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -27,7 +28,7 @@ class NextUse:
 
     def __init__(self, model: keras.Model, action: Callable[[], None]):
         self._model, self._action = model, action
-        self._running = _method_of(model)
+        self._running, self._thread = _method_of(model), threading.get_ident()
         compiled = keras.backend.backend() == "torch" and getattr(model, "jit_compile", False)
         self._uses = [name for name in USES if not (compiled and name == "call")] if self._running else []
         self._before = {name: vars(model)[name] for name in self._uses if name in vars(model)}
@@ -57,7 +58,7 @@ class NextUse:
         return guarded
 
     def _is_over(self) -> bool:
-        frame: FrameType | None = sys._getframe()
+        frame = sys._current_frames().get(self._thread)  # another thread may be asking
         while frame is not None and frame is not self._running:
             frame = frame.f_back
         return self._running is not None and frame is None

@@ -77,15 +77,20 @@ def cropped(images: Any, top: Any, left: Any, size: tuple[int, int], fill: float
     height, width = images.shape[1:3]
     result = images.new_empty((len(images), *size, images.shape[3]))
     for image, new, y, x in zip(images, result, tops.tolist(), lefts.tolist(), strict=True):
-        rows, columns = slice(max(y, 0), min(y + size[0], height)), slice(max(x, 0), min(x + size[1], width))
-        seen = image[rows, columns]
-        above, before = rows.start - y, columns.start - x
+        (first, above), (column, before) = _from(y, height, size[0]), _from(x, width, size[1])
+        seen = image[first : max(y + size[0], 0), column : max(x + size[1], 0)]
         below, after = above + seen.shape[0], before + seen.shape[1]
         for outside in (new[:above], new[below:], new[above:below, :before], new[above:below, after:]):
             if outside.numel():
                 outside.fill_(fill)
         new[above:below, before:after] = seen
     return result
+
+
+def _from(corner: int, size: int, window: int) -> tuple[int, int]:
+    """The first line of `size` lines that a window sees, and which of its own lines that is."""
+    first = min(max(corner, 0), size)
+    return first, min(max(first - corner, 0), window)
 
 
 def sums_around(lines: Any, channels: int) -> Any:

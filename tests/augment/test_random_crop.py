@@ -41,6 +41,23 @@ class TestRandomCrop(AugmentationContract):
         counts = np.bincount(kinds[found.argmax(1)], minlength=kinds.max() + 1)
         assert stats.chisquare(counts, np.bincount(kinds) / len(places) * len(images)).pvalue > 0.001
 
+    @pytest.mark.parametrize("dtype", ["float32", "uint8"])
+    @pytest.mark.parametrize(("size", "padding"), [(None, 9), ((60, 130), 0), ((150, 128), 20), (8, 30)])
+    def test_windows_of_large_images_are_cut_out_of_the_padded_image(self, size, padding, dtype):
+        rows, columns = np.mgrid[:140, :130]
+        images = np.stack([rows, columns, np.full_like(rows, 200)], -1).astype(dtype)[None].repeat(24, 0)
+        windows = to_numpy(kt.augment.RandomCrop(size, padding, 255, seed=1)(images))
+        padded = np.pad(images[0], ((padding,) * 2, (padding,) * 2, (0, 0)), constant_values=255)
+        assert len({window.tobytes() for window in windows}) > 1
+        for window in windows:
+            inside = np.argwhere(window[..., 2] == 200)
+            if not len(inside):  # nothing but padding, of which there is enough
+                assert window.shape[0] <= padding
+                continue
+            place, (row, column) = inside[0], window[tuple(inside[0])][:2].astype(int)
+            top, left = row + padding - place[0], column + padding - place[1]
+            np.testing.assert_array_equal(window, padded[top:, left:][: window.shape[0], : window.shape[1]])
+
     def test_the_middle_is_cut_at_inference(self):
         images = make_images()
         np.testing.assert_array_equal(

@@ -30,6 +30,24 @@ class TestRandomFlip(AugmentationContract):
         flipped = to_numpy(self.make(rate=1.0, **axes)(images))
         np.testing.assert_array_equal(flipped, np.flip(images, mirror))
 
+    @pytest.mark.parametrize("dtype", ["float32", "uint8"])
+    @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+    def test_large_images_are_mirrored_as_small_ones(self, dtype, data_format):
+        """The draw depends on their number alone."""
+        large = np.random.default_rng(0).integers(0, 256, (16, 160, 150, 3)).astype(dtype)
+        small = np.arange(16 * 4 * 5).reshape(16, 4, 5, 1).astype("float32")
+        flipped = to_numpy(self.make(seed=3)(small))
+        if data_format == "channels_first":
+            found = to_numpy(self.make(seed=3, data_format=data_format)(large.transpose(0, 3, 1, 2)))
+            found = found.transpose(0, 2, 3, 1)
+        else:
+            found = to_numpy(self.make(seed=3)(large))
+        for image, new, old, moved in zip(large, found, small, flipped, strict=True):
+            rows = slice(None, None, 1 if moved[0, 0, 0] < moved[-1, 0, 0] else -1)
+            columns = slice(None, None, 1 if moved[0, 0, 0] < moved[0, -1, 0] else -1)
+            np.testing.assert_array_equal(new, image[rows, columns])
+            np.testing.assert_array_equal(moved, old[rows, columns])
+
     def test_the_default_is_half_of_the_images_left_to_right(self):
         layer = kt.augment.RandomFlip(seed=1)
         assert (layer.horizontal, layer.vertical, layer.rate) == (True, False, 0.5)
