@@ -70,9 +70,12 @@ def mirrored(images: Any, chosen: Any, axis: int) -> Any:
 
 
 def cropped(images: Any, top: Any, left: Any, size: tuple[int, int], fill: float) -> Any:
-    """Windows of `size` whose corners are at `top` and `left`, outside of the image `fill`; None for small images."""
+    """Windows of `size` whose corners are at `top` and `left`, outside of the image `fill`.
+
+    None for small images, or such as gradients are asked for.
+    """
     tops, lefts = ops.host_array(top), ops.host_array(left)
-    if tops is None or lefts is None or not len(images) or images[0].numel() < LARGE:
+    if tops is None or lefts is None or images.requires_grad or not len(images) or images[0].numel() < LARGE:
         return None
     height, width = images.shape[1:3]
     result = images.new_empty((len(images), *size, images.shape[3]))

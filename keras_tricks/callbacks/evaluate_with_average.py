@@ -118,8 +118,8 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
         """Puts the average in."""
         self._swap_in()
         if self._swapped and not self._in_fit and self._next_use is None:
-            model = self.model
-            self._next_use = NextUse(model, lambda: self.give_back(model))
+            model, keeper = self.model, _keeper(self.model)
+            self._next_use = NextUse(model, lambda: self._take_back(model, keeper))
 
     def on_test_end(self, logs: Any = None) -> None:
         """Gives the raw weights back, or in `fit` leaves that to the next epoch."""
@@ -132,6 +132,7 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
     @contextlib.contextmanager
     def averaged(self, model: keras.Model) -> Iterator[None]:
         """Within it, `model` holds the average."""
+        NextUse.settle(model)
         self._measured = None
         swapped = self._put_in(model)
         try:
@@ -142,8 +143,12 @@ class EvaluateWithAverage(Configured, keras.callbacks.Callback):
 
     def give_back(self, model: keras.Model) -> None:
         """Puts the raw weights back into `model`, if it holds the average."""
+        NextUse.settle(model)
+        self._take_back(model, _keeper(model))
+
+    def _take_back(self, model: keras.Model, keeper: Any) -> None:
         averaging.settle(model)
-        _keeper(model).give_back()
+        keeper.give_back()
         self._forget_next_use()
 
     def _swap_in(self) -> None:

@@ -74,6 +74,7 @@ class AveragingWrapper(OptimizerWrapper):
 
     def follow(self, variables: Sequence[keras.Variable]) -> bool:
         """Averages `variables` as well: what training moves and gradients do not. Returns whether that is news."""
+        self._find_statistics = None
         if [id(variable) for variable in variables] == [id(variable) for variable in self._followed.items]:
             return False
         shapes = [list(variable.shape) for variable in variables]

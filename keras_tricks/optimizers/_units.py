@@ -7,11 +7,12 @@ from keras_tricks._core import checks
 from keras_tricks.optimizers import _patterns
 from keras_tricks.optimizers.bias_and_norm import bias_and_norm
 
-# Of variables of three dimensions and more, by Keras' names for its layers and the usual ones of its models.
+# By Keras' names for its layers, and the usual ones of its models: the fewest and the most dimensions, and the axes.
 USUAL = {
-    r"(depthwise|dw_?conv|conv_?dw)[^/]*(/kernel)?$": [-2, -1],  # inputs, and the units that each of them has
-    r"transpose[^/]*/kernel$": [-2],
-    r"/(query|key|value)/kernel$": [-2, -1],  # heads, and their units
+    # Inputs, and the units that each of them has.
+    r"(depthwise(_?conv[123]d|_?conv)?|dw_?conv|conv_?dw)[_\d]*/kernel$|depthwise_kernel$": (3, 5, [-2, -1]),
+    r"transpose[_\d]*/kernel$": (3, 5, [-2]),
+    r"/(query|key|value)/kernel$": (3, 3, [-2, -1]),  # heads, and their units
 }
 
 
@@ -46,8 +47,13 @@ def axes_of_units(variable: Any, given: Mapping[str, list[int]]) -> tuple[int, .
             return tuple(sorted(axis % rank for axis in axes))
     if bias_and_norm(variable):
         return ()
-    usual = (axes for pattern, axes in USUAL.items() if rank > 2 and _patterns.matches([pattern], variable))
-    return tuple(axis % rank for axis in next(usual, [-1]))
+    for pattern, (fewest, most, axes) in USUAL.items():
+        if fewest <= rank <= most and _patterns.matches([pattern], variable):
+            units = tuple(axis % rank for axis in axes)
+            # A layer of that name whose units had one weight each is of another kind: a convolution of 1x1, say.
+            if any(size > 1 for axis, size in enumerate(variable.shape) if axis not in units):
+                return units
+    return (rank - 1,)
 
 
 def axes_within(variable: Any, given: Mapping[str, list[int]]) -> tuple[int, ...] | None:

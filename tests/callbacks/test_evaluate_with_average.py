@@ -1,4 +1,5 @@
 import contextlib
+import copy
 import warnings
 
 import keras
@@ -164,8 +165,10 @@ class TestEvaluateWithAverage(CallbackContract):
             lambda model, callback: model.test_on_batch(X, Y),
             lambda model, callback: model.get_weights(),
             lambda model, callback: model(X),
+            lambda model, callback: model.compile("sgd", "mse"),
+            lambda model, callback: copy.deepcopy(model),
         ],
-        ids=["give_back", "callback", "another", "another model", "evaluate", "test_on_batch", "get_weights", "call"],
+        ids=["give_back", "callback", "another", "model", "evaluate", "batch", "weights", "call", "compile", "copy"],
     )
     def test_an_error_in_an_evaluation_by_hand_is_made_good_at_the_next_use(self, run, use):
         model, record, callback = averaging_model(), RawWeights(), EvaluateWithAverage()
@@ -176,6 +179,45 @@ class TestEvaluateWithAverage(CallbackContract):
         use(model, callback)
         assert_equal(numbers(model.weights), record.batches[-1])
         assert not set(vars(model)) & {"evaluate", "predict", "get_weights", "stateless_call"}
+
+    @pytest.mark.parametrize("wrap", [lambda model: model, Trainer], ids=["plain", "trainer"])
+    def test_after_an_error_by_hand_the_average_may_be_asked_for(self, wrap):
+        model, callback = wrap(averaging_model()), EvaluateWithAverage()
+        model.compile(WeightAverage(keras.optimizers.Adam(0.05), decay=0.9), "mse")
+        fit(model, callbacks=[callback])
+        raw, predicted = model.get_weights(), []
+        for broken in (False, True):
+            if broken:
+                with pytest.raises(OSError, match="on purpose"):
+                    model.evaluate(X, Y, verbose=0, callbacks=[callback, Failing("on_test_batch_end", OSError)])
+            with callback.averaged(model):
+                predicted.append(model.predict(X, verbose=0))
+        assert_equal(*predicted)
+        assert np.abs(predicted[0] - model.predict(X, verbose=0)).max() > 0
+        assert_equal(model.get_weights(), raw)
+
+    def test_after_an_error_by_hand_building_another_model_of_it_loses_nothing(self, backend):
+        if backend == "jax":
+            pytest.skip("Keras leaves the variables of a model empty there until a method of it is called")
+
+        class Subclassed(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.inner = averaging_model()
+
+            def call(self, inputs):
+                return self.inner(inputs)
+
+        model, record, callback = Subclassed(), RawWeights(), EvaluateWithAverage()
+        model.compile(WeightAverage(keras.optimizers.Adam(0.05), decay=0.9), "mse")
+        fit(model, callbacks=[callback, record])
+        with pytest.raises(OSError, match="on purpose"):
+            model.evaluate(X, Y, verbose=0, callbacks=[callback, Failing("on_test_batch_end", OSError)])
+        inputs = keras.Input((4,))
+        keras.Model(inputs, model(inputs))
+        with keras.StatelessScope():
+            model(X)
+        assert_equal(model.get_weights(), record.batches[-1])
 
     def test_after_an_error_by_hand_the_next_use_starts_from_the_raw_weights(self):
         expected = []
@@ -267,6 +309,22 @@ class TestEvaluateWithAverage(CallbackContract):
         seen = [record.epochs[-1][index] for index in floats]
         assert_equal(seen, expected_average(batches), rtol=1e-5, atol=1e-6)
         assert_equal(model.get_weights(), record.batches[-1])
+
+    def test_an_optimizer_whose_first_model_was_never_built_averages_those_of_the_next(self):
+        optimizer, kept = WeightAverage(keras.optimizers.Adam(0.05), decay=0.9), averaging_model()
+        first = Trainer(keras.Sequential([keras.layers.Dense(1)]))
+        first.compile(optimizer, "mse")
+        with pytest.raises(Exception):  # noqa: B017, PT011 - each backend has its own
+            first.fit(np.array([["a"]]), Y[:1], verbose=0)
+        trainer, record = Trainer(kept), RawWeights()
+        trainer.compile(optimizer, "mse")
+        fit(trainer, 2, callbacks=[EvaluateWithAverage(), record])
+        average = [
+            weights for index, weights in enumerate(record.epochs[-1]) if "float" in trainer.weights[index].dtype
+        ]
+        floats = [index for index, weight in enumerate(trainer.weights) if "float" in weight.dtype]
+        batches = [[weights[index] for index in floats] for weights in record.batches]
+        assert_equal(average, expected_average(batches), rtol=1e-5, atol=1e-6)
 
     @pytest.mark.parametrize("at", ["on_test_batch_end", "on_epoch_end"])
     def test_around_fit_the_core_gives_the_weights_back_after_any_error(self, at):

@@ -15,6 +15,10 @@ WITHIN = {
     "depthwise_conv2d/kernel": (0, 1),
     "block1_dwconv/kernel": (0, 1),
     "conv_dw_3/kernel": (0, 1),
+    "block_depthwise/kernel": (0, 1),
+    "depthwise_separable_pointwise/kernel": (0, 1, 2),
+    "block/query/kernel": (0, 1, 2),
+    "block/key/kernel": (0, 1),
     "separable_conv2d/depthwise_kernel": (0, 1),
     "separable_conv2d/pointwise_kernel": (0, 1, 2),
     "conv2d_transpose/kernel": (0, 1, 3),
@@ -35,6 +39,9 @@ def variables_of_layers() -> dict[str, keras.Variable]:
         layers.DepthwiseConv2D(3, depth_multiplier=2, name="depthwise_conv2d"),
         layers.DepthwiseConv2D(3, name="block1_dwconv"),
         layers.DepthwiseConv2D(2, name="conv_dw_3"),
+        layers.DepthwiseConv2D(3, name="block_depthwise"),
+        layers.Conv2D(3, 1, name="depthwise_separable_pointwise"),
+        keras.Sequential([layers.Conv2D(3, 1, name="query")], name="block"),
         layers.SeparableConv2D(5, 3, name="separable_conv2d"),
         layers.Conv2DTranspose(5, 3, name="conv2d_transpose"),
         keras.Sequential([layers.Dense(3, name="dense")], name="depthwise_block"),
@@ -43,7 +50,12 @@ def variables_of_layers() -> dict[str, keras.Variable]:
         layer(images)
     attention = layers.MultiHeadAttention(2, 3, name="multi_head_attention")
     attention(tokens, tokens)
-    others = [layers.Dense(7, name="dense"), layers.Dense(7, name="key"), layers.LSTM(3, name="lstm")]
+    others = [
+        keras.Sequential([layers.Conv1D(3, 1, name="key")], name="block"),
+        layers.Dense(7, name="dense"),
+        layers.Dense(7, name="key"),
+        layers.LSTM(3, name="lstm"),
+    ]
     for layer in others:
         layer(tokens)
     found = {
