@@ -425,6 +425,7 @@ class AugmentationContract:
         model.fit(images, np.zeros((COUNT, 1)), verbose=0)
         assert int(to_numpy(layer.stream.state)[1]) == 1
 
+    @pytest.mark.filterwarnings("ignore:os.fork")  # JAX, which other tests take for an oracle, warns of any fork
     def test_a_data_loader_with_two_workers_repeats_no_batch(self):
         if BACKEND != "torch":
             pytest.skip("JAX and TensorFlow do not survive a fork; tests/data/test_augment.py starts workers afresh")
