@@ -11,7 +11,7 @@ from keras_tricks._core import ops
 
 # Bytes of a part of a batch: with all that is computed on the way it fits in the caches of most processors.
 PART = 2**22
-LARGE = 2**15  # numbers of an image that is sooner copied by itself
+LARGE = 2**15  # numbers of an image that is sooner copied than chosen number by number
 
 
 def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, width: int) -> Any:
@@ -67,33 +67,6 @@ def mirrored(images: Any, chosen: Any, axis: int) -> Any:
     result, rows = images.clone(), ops.from_host(known.nonzero()[0])
     result[rows] = images[rows].flip(axis)
     return result
-
-
-def cropped(images: Any, top: Any, left: Any, size: tuple[int, int], fill: float) -> Any:
-    """Windows of `size` whose corners are at `top` and `left`, outside of the image `fill`.
-
-    None for small images, or such as gradients are asked for.
-    """
-    tops, lefts = ops.host_array(top), ops.host_array(left)
-    if tops is None or lefts is None or images.requires_grad or not len(images) or images[0].numel() < LARGE:
-        return None
-    height, width = images.shape[1:3]
-    result = images.new_empty((len(images), *size, images.shape[3]))
-    for image, new, y, x in zip(images, result, tops.tolist(), lefts.tolist(), strict=True):
-        (first, above), (column, before) = _from(y, height, size[0]), _from(x, width, size[1])
-        seen = image[first : max(y + size[0], 0), column : max(x + size[1], 0)]
-        below, after = above + seen.shape[0], before + seen.shape[1]
-        for outside in (new[:above], new[below:], new[above:below, :before], new[above:below, after:]):
-            if outside.numel():
-                outside.fill_(fill)
-        new[above:below, before:after] = seen
-    return result
-
-
-def _from(corner: int, size: int, window: int) -> tuple[int, int]:
-    """The first line of `size` lines that a window sees, and which of its own lines that is."""
-    first = min(max(corner, 0), size)
-    return first, min(max(first - corner, 0), window)
 
 
 def sums_around(lines: Any, channels: int) -> Any:

@@ -43,6 +43,7 @@ class RandomCrop(BatchAugmentation):
 
     keeps_dtype = True
     samples_rate = True
+    works_in_parts = True
 
     def __init__(
         self,
@@ -71,11 +72,6 @@ class RandomCrop(BatchAugmentation):
     def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
         """The window's."""
         return (height, width) if self.size is None else self.size
-
-    @property
-    def works_in_parts(self) -> bool:  # type: ignore[override]
-        """Where pixels are picked one by one."""
-        return self.fill == "reflect" and self.padding > 0
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The windows, cut out of the images."""
@@ -119,12 +115,6 @@ class RandomCrop(BatchAugmentation):
     def _cut(self, images: Tensor, params: Params, fill: float | str) -> Tensor:
         count, height, width, channels = ops.shape(images)
         size = (height, width) if self.size is None else self.size
-        if ops.is_torch(images) and not isinstance(fill, str):
-            from keras_tricks.augment._torch import cropped
-
-            windows = cropped(images, params["top"], params["left"], size, _in_type_of(images, fill))
-            if windows is not None:
-                return windows
         if ops.can_cut_windows(images) and (self.padding == 0 or not isinstance(fill, str)):
             padded = images if isinstance(fill, str) else self._pad(images, fill)
             return ops.windows(padded, params["top"] + self.padding, params["left"] + self.padding, size)

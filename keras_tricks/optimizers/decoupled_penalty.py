@@ -74,14 +74,18 @@ class DecoupledPenalty(OptimizerWrapper):
         self.pattern = _patterns.choice("pattern", pattern)
 
     def create_state(self, variables: list[keras.Variable]) -> None:
-        """Looks for the patterns."""
+        """Looks for the patterns, and what is whose unit."""
         _patterns.check_choice("pattern", self.pattern, variables)
+        self._units = [_units.axes_of_units(variable, {}) for variable in variables]
+        self._is_chosen = [self._is_penalised(variable) for variable in variables]
 
     def update(self, gradients: list[Tensor | None], variables: list[keras.Variable]) -> None:
         """Moves the weights, then by the penalty, at the rate of the same update."""
         iterations = ops.copy(ops.convert_to_tensor(self.iterations))
         rate = ops.copy(ops.convert_to_tensor(self.learning_rate)) * value_at(self.strength, iterations)
-        chosen = [v for v, g in zip(variables, gradients, strict=True) if g is not None and self._is_penalised(v)]
+        chosen = [
+            v for v, g in zip(variables, gradients, strict=True) if g is not None and self._is_chosen[self.place_of(v)]
+        ]
         parts = [(variable, self.part_of_rate(variable)) for variable in chosen]
         parts = [(v, ops.copy(part) if ops.is_tensor(part) else part) for v, part in parts if not _is(part, 0)]
         chosen = [variable for variable, _ in parts]
@@ -101,14 +105,14 @@ class DecoupledPenalty(OptimizerWrapper):
             run_if(ops.not_equal(ops.convert_to_tensor(self.iterations), iterations), penalise, chosen)
 
     def _is_penalised(self, variable: keras.Variable) -> bool:
-        if self.penalty == ORTHOGONAL and not _units.axes_of_units(variable, {}):
+        if self.penalty == ORTHOGONAL and not self._units[self.place_of(variable)]:
             return False
         return not bias_and_norm(variable) if self.pattern is None else _patterns.is_chosen(self.pattern, variable)
 
     def _slope(self, variable: keras.Variable) -> Tensor:
         value = ops.convert_to_tensor(variable)
         if self.penalty == ORTHOGONAL:
-            return orthogonality_slope(value, _units.axes_of_units(variable, {}))
+            return orthogonality_slope(value, self._units[self.place_of(variable)])
         return _gradients.gradient(self.penalty, value)
 
 

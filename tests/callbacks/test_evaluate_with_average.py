@@ -198,7 +198,7 @@ class TestEvaluateWithAverage(CallbackContract):
 
     def test_after_an_error_by_hand_building_another_model_of_it_loses_nothing(self, backend):
         if backend == "jax":
-            pytest.skip("Keras leaves the variables of a model empty there until a method of it is called")
+            pytest.skip("on JAX Keras leaves a model's variables empty after an error, until a method of it is called")
 
         class Subclassed(keras.Model):
             def __init__(self):

@@ -167,25 +167,6 @@ class MovingOptimizerContract(AnyOptimizerContract):
             assert float(numbers([getattr(was_set.optimizer, name)])[0]) == pytest.approx(second)
         assert np.abs(stayed.get_weights()[0] - was_set.get_weights()[0]).max() > 1e-4
 
-    def test_what_only_moves_by_a_schedule_follows_it_in_a_compiled_fit(self, backend):
-        if not self.settings:
-            pytest.skip("all its numbers may be set")
-        schedules = {name: Join([(first, 2), (second, 2)]) for name, (first, second) in self.settings.items()}
-        stayed = small_model(self.make(**{name: first for name, (first, _) in self.settings.items()}))
-        compiled = small_model(self.make(**schedules), jit_compile=backend != "torch")
-        eager = small_model(self.make(**schedules), run_eagerly=True)
-        for model in (compiled, eager, stayed):
-            fit(model)
-        assert_equal(compiled.get_weights(), stayed.get_weights(), rtol=1e-4, atol=1e-6)
-        for model in (compiled, eager, stayed):
-            fit(model)
-        assert np.abs(compiled.get_weights()[0] - stayed.get_weights()[0]).max() > 1e-4
-        assert_equal(compiled.get_weights(), eager.get_weights(), rtol=1e-3, atol=1e-5)
-        for name, (_, second) in self.settings.items():
-            assert float(ops.convert_to_numpy(getattr(compiled.optimizer, name))) == pytest.approx(second)
-            with pytest.raises(TypeError, match=f"`{name}` follows a schedule.*0.5"):
-                setattr(compiled.optimizer, name, 0.5)
-
     def test_schedules_advance_once_per_update_under_accumulation(self):
         schedules = {name: Linear(first, 3, final=second) for name, (first, second) in self.moving.items()}
         schedules["learning_rate"] = Cosine(0.1, total_steps=4)
@@ -350,3 +331,24 @@ class MovingOptimizerContract(AnyOptimizerContract):
             if name != "weight_decay":
                 with pytest.raises(ValueError, match=f"`{name}` must be a schedule that stays below 1"):
                     self.make(**{name: Linear(0.5, 10, final=1.0)})
+
+
+class SettingsContract:
+    """Beside `MovingOptimizerContract`, for optimizers of which some numbers only move by a schedule."""
+
+    def test_what_only_moves_by_a_schedule_follows_it_in_a_compiled_fit(self, backend):
+        schedules = {name: Join([(first, 2), (second, 2)]) for name, (first, second) in self.settings.items()}
+        stayed = small_model(self.make(**{name: first for name, (first, _) in self.settings.items()}))
+        compiled = small_model(self.make(**schedules), jit_compile=backend != "torch")
+        eager = small_model(self.make(**schedules), run_eagerly=True)
+        for model in (compiled, eager, stayed):
+            fit(model)
+        assert_equal(compiled.get_weights(), stayed.get_weights(), rtol=1e-4, atol=1e-6)
+        for model in (compiled, eager, stayed):
+            fit(model)
+        assert np.abs(compiled.get_weights()[0] - stayed.get_weights()[0]).max() > 1e-4
+        assert_equal(compiled.get_weights(), eager.get_weights(), rtol=1e-3, atol=1e-5)
+        for name, (_, second) in self.settings.items():
+            assert float(ops.convert_to_numpy(getattr(compiled.optimizer, name))) == pytest.approx(second)
+            with pytest.raises(TypeError, match=f"`{name}` follows a schedule.*0.5"):
+                setattr(compiled.optimizer, name, 0.5)

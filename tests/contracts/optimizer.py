@@ -210,7 +210,7 @@ class AnyOptimizerContract:
     @pytest.mark.usefixtures("tracing_compiler")
     def test_an_update_that_torch_traces_is_that_of_eager_steps(self, backend):
         if backend != "torch":
-            pytest.skip("the others compile the test above")
+            pytest.skip("JAX and TensorFlow compile whole steps, as above, for which torch takes half a minute")
         traced, eager = bowl_variables(), bowl_variables()
         one, other = self.made(), self.made()
         one.build(traced)

@@ -7,12 +7,18 @@ from keras import ops
 from keras_tricks.optimizers import AdamW
 from keras_tricks.optimizers._moments import one_less_power
 from keras_tricks.schedules import Cosine, Linear, OneCycle
-from tests.contracts.moving_optimizer import MovingOptimizerContract, optax_trajectory, torch_trajectory, trajectory
+from tests.contracts.moving_optimizer import (
+    MovingOptimizerContract,
+    SettingsContract,
+    optax_trajectory,
+    torch_trajectory,
+    trajectory,
+)
 from tests.contracts.optimizer import assert_equal
 from tests.running import to_numpy
 
 
-class TestAdamW(MovingOptimizerContract):
+class TestAdamW(SettingsContract, MovingOptimizerContract):
     cls = AdamW
     arguments = {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 1e-4, "weight_decay": 0.25}
     arguments |= {"decay": "coupled", "reference_rate": 0.5}

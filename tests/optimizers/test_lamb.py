@@ -5,11 +5,11 @@ import pytest
 
 from keras_tricks.optimizers import LAMB
 from keras_tricks.schedules import Cosine, Linear
-from tests.contracts.moving_optimizer import MovingOptimizerContract, optax_trajectory, trajectory
+from tests.contracts.moving_optimizer import MovingOptimizerContract, SettingsContract, optax_trajectory, trajectory
 from tests.contracts.optimizer import apply, assert_equal, numbers
 
 
-class TestLAMB(MovingOptimizerContract):
+class TestLAMB(SettingsContract, MovingOptimizerContract):
     cls = LAMB
     arguments = {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 1e-4, "weight_decay": 0.25}
     arguments |= {"trust_clip": 10.0, "decay": "coupled", "reference_rate": 0.5}

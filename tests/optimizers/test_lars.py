@@ -3,11 +3,11 @@ import pytest
 
 from keras_tricks.optimizers import LARS
 from keras_tricks.schedules import Cosine, Linear
-from tests.contracts.moving_optimizer import MovingOptimizerContract, optax_trajectory, trajectory
+from tests.contracts.moving_optimizer import MovingOptimizerContract, SettingsContract, optax_trajectory, trajectory
 from tests.contracts.optimizer import assert_equal
 
 
-class TestLARS(MovingOptimizerContract):
+class TestLARS(SettingsContract, MovingOptimizerContract):
     cls = LARS
     arguments = {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.25, "trust_coefficient": 1.0}
     arguments |= {"epsilon": 1e-4, "nesterov": True, "decay": "rate"}
