@@ -145,7 +145,7 @@ def host_array(tensor: Any) -> np.ndarray | None:
         return None
     try:
         return tensor.numpy()
-    except RuntimeError:  # one that stands for many, or for none, while a function is transformed
+    except (RuntimeError, TypeError):  # one that stands for many, or none, in a transformed function; bfloat16
         return None
 
 

@@ -136,13 +136,29 @@ def noise_bytes(key: Tensor, rows: Any, length: Any) -> Tensor:
     Cheaper than `bits`: one row of words is drawn, and each row scrambles it by two words of its own, so that equal
     places of two rows are uncorrelated, though not independent.
     """
-    noise = ops.view(_noise_words(key, rows, (length + 3) // 4)[..., None], "uint8")
+    return bytes_of(*noise_words(key, rows, (length + 3) // 4), rows, length)
+
+
+def noise_words(key: Tensor, rows: Any, count: Any) -> tuple[Tensor, Tensor]:
+    """What noise is made of: (1, count) words that all rows share, and (rows, 2), by which each scrambles them."""
+    shared_key, own_key = split(key, 2)
+    return _bits(shared_key, count)[None, :], bits(own_key, (rows, 2))
+
+
+def scrambled(shared: Tensor, own: Tensor) -> Tensor:
+    """The words of noise of each row, (rows, count) int32."""
+    return _xor_shift(ops.bitwise_xor(shared, own[:, :1]) * (2 * own[:, 1:] + 1), 16)
+
+
+def bytes_of(shared: Tensor, own: Tensor, rows: Any, length: Any) -> Tensor:
+    """The noise of `noise_bytes`."""
+    noise = ops.view(scrambled(shared, own)[..., None], "uint8")
     return ops.reshape(noise, (rows, (length + 3) // 4 * 4))[:, :length]
 
 
 def noise_normal(key: Tensor, rows: Any, length: Any) -> Tensor:
     """float32 noise from N(0, 1) of shape (rows, length), at most 4.3 from 0; drawn as `noise_bytes` is."""
-    noise = _noise_words(key, rows, (length + 1) // 2)[..., None]
+    noise = scrambled(*noise_words(key, rows, (length + 1) // 2))[..., None]
     halves = ops.once(ops.concatenate([noise, ops.right_shift(noise, 16)], axis=-1))
     places = ops.bitwise_and(ops.reshape(halves, (rows, (length + 1) // 2 * 2))[:, :length], 0xFFFF)
     return ops.take(ops.constant(_normal_table(), key), places, axis=0)
@@ -223,13 +239,6 @@ def _high_bits(bits: Tensor) -> Tensor:
 @functools.cache
 def _split_salts(count: int) -> np.ndarray:
     return np.array([words(f"split {index}") for index in range(count)], "int32")
-
-
-def _noise_words(key: Tensor, rows: Any, count: Any) -> Tensor:
-    shared_key, own_key = split(key, 2)
-    own = bits(own_key, (rows, 2))
-    scrambled = ops.bitwise_xor(_bits(shared_key, count)[None, :], own[:, :1]) * (2 * own[:, 1:] + 1)
-    return _xor_shift(scrambled, 16)
 
 
 def _mix(value: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class ColorAugmentation(BatchAugmentation):
             return self.change_levels(images, params)
         levels = self.to_levels(ops.cast(images, "float32"))
         if self.keeps_dtype and self.rounds_levels:
-            levels = _whole(levels)
+            levels = _levels.whole(levels)
         changed = self.change_levels(levels, params)
         inside = ops.cast(changed, "float32") if _levels.is_uint8(changed) else ops.clip(changed, 0.0, LEVELS)
         changed = self.from_levels(inside)
@@ -74,12 +74,3 @@ class ColorAugmentation(BatchAugmentation):
         """Levels of 0 to 255 as pixels in `value_range`."""
         low, high = self.value_range
         return levels if (low, high) == (0, LEVELS) else levels * ((high - low) / LEVELS) + low
-
-
-def _whole(levels: Tensor) -> Tensor:
-    if not ops.is_torch(levels):
-        return ops.clip(ops.round(levels), 0.0, LEVELS)
-    from keras_tricks.augment._torch import as_bytes
-
-    # Each operation is a pass over the batch there: those on bytes cost a fraction.
-    return as_bytes(levels)

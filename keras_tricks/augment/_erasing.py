@@ -48,8 +48,10 @@ class ErasingAugmentation(BatchAugmentation):
             return {"colors": random.integers(seed, (count, boxes, channels), 0, LEVELS + 1)}
         if self.fill not in FILLS:
             return {}
-        draw = random.noise_bytes if self.fill == "pixel" else random.noise_normal
-        noise = draw(seed, count, height * width * channels)
+        if self.fill == "pixel":
+            shared, own = random.noise_words(seed, count, (height * width * channels + 3) // 4)
+            return {"shared_words": shared, "own_words": own}
+        noise = random.noise_normal(seed, count, height * width * channels)
         return {"noise": ops.reshape(noise, (count, height, width * channels))}
 
     def spare(self, params: Params, touched: Tensor) -> Params:
@@ -60,6 +62,11 @@ class ErasingAugmentation(BatchAugmentation):
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, their boxes filled."""
+        if ops.is_torch(images) and "own_words" in params and "rows" in params and self.value_range == (0, LEVELS):
+            from keras_tricks.augment._torch import boxes_of_noise
+
+            if (erased := boxes_of_noise(images, params)) is not None:
+                return erased
         # On (batch, height, width * channels) the comparison runs over long contiguous lines.
         count, height, width, channels = ops.shape(images)
         lines = ops.reshape(images, (count, height, width * channels))
@@ -84,7 +91,9 @@ class ErasingAugmentation(BatchAugmentation):
                 )
             return ops.cast(params["noise"], images.dtype)
         if self.fill == "pixel":
-            return self._in_value_range(params["noise"], images.dtype)
+            count, height, width, channels = ops.shape(images)
+            noise = random.bytes_of(params["shared_words"], params["own_words"], count, height * width * channels)
+            return self._in_value_range(ops.reshape(noise, (count, height, width * channels)), images.dtype)
         _, _, width, channels = ops.shape(images)
         if self.fill == "color":
             colors = self._in_value_range(params["colors"][:, index, None, :], images.dtype)

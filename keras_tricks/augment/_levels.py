@@ -31,6 +31,24 @@ def as_pixels(values: Tensor, dtype: Any) -> Tensor:
     return ops.cast(ops.round(values) if "int" in str(dtype) else values, dtype)
 
 
+def whole(levels: Tensor) -> Tensor:
+    """The nearest whole levels of 0 to 255: float32, or on torch uint8, where each operation is a pass."""
+    if not ops.is_torch(levels):
+        return ops.clip(ops.round(levels), 0.0, 255.0)
+    from keras_tricks.augment._torch import as_bytes
+
+    return as_bytes(levels)
+
+
+def own(levels: Tensor) -> Tensor:
+    """Levels that may be written to: on torch a copy."""
+    if not ops.is_torch(levels):
+        return levels
+    from keras_tricks.augment._torch import copied
+
+    return copied(levels)
+
+
 def filling(fill: Any, value_range: tuple[float, float]) -> Any:
     """`fill`, where "black" is the low end of `value_range`."""
     return value_range[0] if fill == BLACK else fill
@@ -76,8 +94,12 @@ def solarize(levels: Tensor, threshold: Tensor) -> Tensor:
     if not is_uint8(levels):
         return ops.where(levels < threshold, levels, 255.0 - levels)
     lowest = ops.cast(ops.clip(ops.ceil(threshold), 0.0, 255.0), "uint8")
-    inverted = ops.logical_and(levels >= lowest, threshold <= 255.0)
-    return ops.where(inverted, 255 - levels, levels)
+
+    def solarized(levels: Tensor) -> Tensor:
+        inverted = ops.logical_and(levels >= lowest, threshold <= 255.0)
+        return ops.where(inverted, 255 - levels, levels)
+
+    return by_table(levels, solarized)
 
 
 def solarize_add(levels: Tensor, add: Tensor, threshold: Tensor) -> Tensor:
@@ -86,11 +108,15 @@ def solarize_add(levels: Tensor, add: Tensor, threshold: Tensor) -> Tensor:
         return ops.where(levels < threshold, ops.clip(levels + add, 0.0, 255.0), levels)
     add = ops.round(add)
     more, less = (ops.cast(ops.clip(size, 0.0, 255.0), "uint8") for size in (add, -add))
-    added = ops.minimum(levels, 255 - more) + more
-    added = ops.maximum(added, less) - less
     lowest = ops.cast(ops.clip(ops.ceil(threshold), 0.0, 255.0), "uint8")
-    kept = ops.logical_and(levels >= lowest, threshold <= 255.0)
-    return ops.where(kept, levels, added)
+
+    def solarized(levels: Tensor) -> Tensor:
+        added = ops.minimum(levels, 255 - more) + more
+        added = ops.maximum(added, less) - less
+        kept = ops.logical_and(levels >= lowest, threshold <= 255.0)
+        return ops.where(kept, levels, added)
+
+    return by_table(levels, solarized)
 
 
 def posterize(levels: Tensor, bits: Tensor) -> Tensor:
@@ -120,6 +146,11 @@ def histograms(levels: Tensor) -> Tensor:
 
     The levels are uint8 or whole numbers.
     """
+    if ops.is_torch(levels):
+        from keras_tricks.augment._torch import histograms as torch_histograms
+
+        if (counts := torch_histograms(levels)) is not None:
+            return counts
     count, _, _, channels = ops.shape(levels)
     bins = count * channels * LEVEL_COUNT
     return ops.reshape(ops.count(ops.reshape(_bins(levels), (-1,)), bins), (count, channels, LEVEL_COUNT))
@@ -146,9 +177,33 @@ def tables_that_equalize(counts: Tensor) -> Tensor:
 
 
 def look_up(levels: Tensor, tables: Tensor) -> Tensor:
-    """Each level, uint8 or a whole number, replaced by its entry in the `(batch, channels, 256)` tables."""
+    """Each level, uint8 or a whole number, replaced by its entry in the `(batch, channels or 1, 256)` tables."""
+    if ops.is_torch(levels):
+        from keras_tricks.augment._torch import look_up as torch_look_up
+
+        if (looked_up := torch_look_up(levels, tables)) is not None:
+            return looked_up
+    tables = ops.broadcast_to(tables, (ops.shape(levels)[0], levels.shape[-1], LEVEL_COUNT))
     entries = ops.as_table(ops.cast(tables, levels.dtype))
     return ops.take(ops.reshape(entries, (-1,)), _bins(levels), axis=0)
+
+
+def by_table(levels: Tensor, function: Callable[[Tensor], Tensor], channels: int = 1) -> Tensor:
+    """`function(levels)`, which changes each level by itself, in `channels` ways, as its parameters say.
+
+    On torch's processor bytes of large images are looked up in a table that the function makes: one pass, not one for
+    each operation.
+    """
+    if not ops.is_torch(levels) or not is_uint8(levels):
+        return function(levels)
+    from keras_tricks.augment._torch import are_worth_tables
+
+    if not are_worth_tables(levels, channels):
+        return function(levels)
+    every = ops.reshape(ops.constant(np.arange(LEVEL_COUNT, dtype="uint8"), levels), (1, LEVEL_COUNT, 1, 1))
+    tables = function(every)
+    tables = ops.broadcast_to(tables, (ops.shape(levels)[0], *tables.shape[1:]))
+    return look_up(levels, ops.transpose(tables[:, :, 0], (0, 2, 1)))
 
 
 def sharpen(levels: Tensor, factor: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ smoothed image, an affine map. Levels are whole numbers after each, as in Pillow
 backends agree to the level.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ NUMBERS = {name: number for number, name in enumerate(NAMES)}
 AFFINE = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
 NEED_HISTOGRAMS = ("Contrast", "AutoContrast", "Equalize")
 BLENDS = ("Color", "Sharpness")
+PLAIN = ("Brightness", "Posterize", "Solarize", "SolarizeAdd", "Invert")
 # Factors count in parts of 1024: products with levels are exact in 32 bits.
 FACTOR_BITS = 10
 POSTERIZE_STEPS = 2 ** np.arange(8, -1, -1)
@@ -80,7 +81,13 @@ def change_colors(images: Tensor, operation: Tensor, amount: Tensor, chances: Ma
 
     The amount is a factor (1 changes nothing) of Brightness, Contrast, Color and Sharpness, the bits that Posterize
     leaves, the threshold of Solarize, the levels of SolarizeAdd. `chances` are the probabilities of the operations.
+    On torch the images are written to.
     """
+    if ops.is_torch(images):
+        for names, change in _changes():
+            needed, chance = is_one_of(operation, names), chance_of(chances, names)
+            images = _subset.change(images, needed, chance, change, images, operation, amount, own=True)
+        return images
     count, _, _, channels = ops.shape(images)
     tables = _plain_tables(operation, amount)
     tables = ops.broadcast_to(tables, (count, channels, 256))
@@ -89,6 +96,16 @@ def change_colors(images: Tensor, operation: Tensor, amount: Tensor, chances: Ma
     images = _levels.look_up(images, tables)
     needed, chance = is_one_of(operation, BLENDS), chance_of(chances, BLENDS)
     return _subset.change(images, needed, chance, _blends, images, operation, amount)
+
+
+def _changes() -> list[tuple[tuple[str, ...], Callable[..., Tensor]]]:
+    """The operations of colour, those together that are done in one go where just the images concerned are touched."""
+    return [
+        (PLAIN, lambda images, *drawn: _levels.look_up(images, _plain_tables(*drawn))),
+        (NEED_HISTOGRAMS, lambda images, *drawn: _levels.look_up(images, _tables_of_histograms(images, *drawn))),
+        (("Color",), lambda images, _, amount: _colored(images, amount)),
+        (("Sharpness",), lambda images, _, amount: _sharpened(images, amount)),
+    ]
 
 
 def affine_map(operation: Tensor, amount: Tensor, height: Any, width: Any) -> Affine:
@@ -124,7 +141,10 @@ def compose(second: Affine, first: Affine) -> Affine:
 
 
 def move(images: Tensor, affine: Affine, moved: Tensor, chance: float, fill: float | str) -> Tensor:
-    """Each uint8 image after its affine map, where it is `moved`, (batch,) bool, which happens with `chance`."""
+    """Each uint8 image after its affine map, where it is `moved`, (batch,) bool, which happens with `chance`.
+
+    On torch the images are written to.
+    """
 
     def resampled(images: Tensor, matrix: Tensor, translation: Tensor) -> Tensor:
         _, height, width, _ = ops.shape(images)
@@ -132,9 +152,9 @@ def move(images: Tensor, affine: Affine, moved: Tensor, chance: float, fill: flo
         x, y = x + 0.5 * ops.number(width - 1), y + 0.5 * ops.number(height - 1)
         seen = _resampling.resample(images, x, y, fill, "bilinear")
         # A hair above: where a level falls between two exactly, all backends round up, whatever their last digit says.
-        return ops.cast(ops.floor(seen + (0.5 + 2.0**-10)), "uint8")
+        return ops.cast(seen + (0.5 + 2.0**-10), "uint8")  # which drops the rest
 
-    return _subset.change(images, moved, chance, resampled, images, *affine)
+    return _subset.change(images, moved, chance, resampled, images, *affine, own=True)
 
 
 def _plain_tables(operation: Tensor, amount: Tensor) -> Tensor:
@@ -183,17 +203,25 @@ def _mean_gray(counts: Tensor) -> Tensor:
 
 
 def _blends(images: Tensor, operation: Tensor, amount: Tensor) -> Tensor:
-    """Color: away from the gray image. Sharpness: away from the smoothed image; the border stays."""
+    """The images after Color or Sharpness, whichever is theirs."""
+    is_sharpness = operation[:, None, None, None] == NUMBERS["Sharpness"]
+    return ops.where(is_sharpness, _sharpened(images, amount), _colored(images, amount))
+
+
+def _colored(images: Tensor, amount: Tensor) -> Tensor:
+    """Away from the gray image."""
     levels = ops.cast(images, "int32")
-    factor = per_image(_factor(amount))
     gray = levels
     if levels.shape[-1] == 3:
         parts = [share * levels[..., channel] for channel, share in enumerate(GRAY_PARTS)]
         gray = ops.right_shift(parts[0] + parts[1] + parts[2] + 32768, 16)[..., None]
-    blended = _blend(levels, gray, factor[..., None])
-    sharpened = _levels.change_inside(images, lambda inner, around: _blend(inner, (2 * around + 13) // 26, factor))
-    is_sharpness = operation[:, None, None, None] == NUMBERS["Sharpness"]
-    return ops.where(is_sharpness, sharpened, ops.cast(blended, "uint8"))
+    return ops.cast(_blend(levels, gray, per_image(_factor(amount))[..., None]), "uint8")
+
+
+def _sharpened(images: Tensor, amount: Tensor) -> Tensor:
+    """Away from the smoothed image; the border stays."""
+    factor = per_image(_factor(amount))
+    return _levels.change_inside(images, lambda inner, around: _blend(inner, (2 * around + 13) // 26, factor))
 
 
 def _factor(amount: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ class PolicyAugmentation(ColorAugmentation):
     keeps_dtype = True
     keeps_places = False
     channels = (1, 3)
+    works_in_parts = False  # each operation does, on the images that it is drawn for
 
     def __init__(self, fill: float | str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -58,12 +59,16 @@ class PolicyAugmentation(ColorAugmentation):
         self._check_channels(images)
         if "uint8" in str(images.dtype):
             return self.change_levels(images, params)
-        levels = ops.clip(ops.round(self.to_levels(ops.cast(images, "float32"))), 0.0, LEVELS)
+        levels = _levels.whole(self.to_levels(ops.cast(images, "float32")))
         changed = self.change_levels(ops.once(ops.cast(levels, "uint8")), params)
         return _levels.as_pixels(self.from_levels(ops.cast(changed, "float32")), images.dtype)
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The uint8 levels after every slot."""
+        return self.after_slots(_levels.own(levels), params)
+
+    def after_slots(self, levels: Tensor, params: Params) -> Tensor:
+        """The uint8 levels after every slot; on torch they are written to."""
         chances = self.chances()
         moves = self._moves(params)
         for slot, (operation, amount) in enumerate(zip(params["operations"], params["amounts"], strict=True)):

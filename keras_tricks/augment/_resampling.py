@@ -30,6 +30,10 @@ def resample(images: Tensor, x: Tensor, y: Tensor, fill: float | str, interpolat
     """
     _, height, width, _ = ops.shape(images)
     inside = None
+    if interpolation == "bilinear" and not isinstance(fill, str) and _is_torch(images):
+        from keras_tricks.augment._torch import bilinear as torch_bilinear
+
+        return torch_bilinear(images, x, y, fill)
     if fill == "reflect":
         x, y = _reflect(x, width), _reflect(y, height)
     elif fill != "edge":
@@ -52,7 +56,7 @@ def bilinear(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
     `x` and `y` broadcast against each other: (batch, rows or 1, columns or 1).
     """
-    if keras.backend.backend() == "torch" and not ops.in_tensorflow_graph():
+    if _is_torch(images):
         from keras_tricks.augment._torch import bilinear as torch_bilinear
 
         return torch_bilinear(images, x, y)
@@ -69,6 +73,10 @@ def bilinear(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
     above, below = line(upper), line(lower)
     return above + (below - above) * share_bottom[..., None]
+
+
+def _is_torch(images: Tensor) -> bool:
+    return keras.backend.backend() == "torch" and not ops.in_tensorflow_graph()
 
 
 def resize_boxes(

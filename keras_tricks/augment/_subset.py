@@ -17,13 +17,21 @@ Tensor = Any
 OVERFLOW = 1e-9
 
 
-def change(value: Tensor, needed: Tensor, chance: float, function: Callable[..., Tensor], *parts: Tensor) -> Tensor:
+def change(
+    value: Tensor, needed: Tensor, chance: float, function: Callable[..., Tensor], *parts: Tensor, own: bool = False
+) -> Tensor:
     """`value` with `function(*parts)` at the images that are `needed`, (batch,) bool, which each is with `chance`.
 
-    The function gets the `parts` of those images, and perhaps of some others.
+    The function gets the `parts` of those images, and perhaps of some others. If `value` is the caller's `own`, torch
+    may write into it.
     """
     if chance == 0:
         return value
+    if ops.is_torch(value):
+        from keras_tricks.augment._torch import change_rows
+
+        if (changed := change_rows(value, needed, function, parts, own)) is not None:
+            return changed
     rows = _rows(needed, room(ops.shape(value)[0], chance))
     if rows is not None and rows.shape[0] == 0:
         return value

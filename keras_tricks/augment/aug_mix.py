@@ -71,8 +71,6 @@ class AugMix(PolicyAugmentation):
     Reference: [Hendrycks et al., 2019](https://arxiv.org/abs/1912.02781)
     """
 
-    works_in_parts = False  # the chains of an image are far apart
-
     def __init__(
         self,
         severity: float = 3,
@@ -138,7 +136,7 @@ class AugMix(PolicyAugmentation):
         count, *size = ops.shape(levels)
         versions = max(self.splits - 1, 1)
         # All chains are one batch: a graph of one chain, not of as many as there are.
-        chains = super().change_levels(ops.concatenate([levels] * (versions * self.width), axis=0), params)
+        chains = self.after_slots(ops.concatenate([levels] * (versions * self.width), axis=0), params)
         chains = ops.cast(ops.reshape(chains, (versions, self.width, count, *size)), "float32")
         image = ops.cast(levels, "float32")[None]
         blended = sum(

@@ -48,4 +48,8 @@ class AutoContrast(ColorAugmentation):
         scale, offset = _levels.autocontrast_lines(levels)
         scale = self.where_changed(params, scale, ops.ones_like(scale))
         offset = self.where_changed(params, offset, ops.zeros_like(offset))
-        return ops.cast(ops.floor(ops.cast(levels, "float32") * scale + offset), levels.dtype)
+
+        def stretched(levels: Tensor) -> Tensor:
+            return ops.cast(ops.floor(ops.cast(levels, "float32") * scale + offset), levels.dtype)
+
+        return _levels.by_table(levels, stretched, levels.shape[-1])

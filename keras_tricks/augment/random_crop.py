@@ -43,7 +43,6 @@ class RandomCrop(BatchAugmentation):
 
     keeps_dtype = True
     samples_rate = True
-    works_in_parts = True
 
     def __init__(
         self,
@@ -115,6 +114,11 @@ class RandomCrop(BatchAugmentation):
     def _cut(self, images: Tensor, params: Params, fill: float | str) -> Tensor:
         count, height, width, channels = ops.shape(images)
         size = (height, width) if self.size is None else self.size
+        if ops.is_torch(images) and not isinstance(fill, str):
+            from keras_tricks.augment._torch import windows
+
+            if (seen := windows(images, params["top"], params["left"], size, _in_type_of(images, fill))) is not None:
+                return seen
         if ops.can_cut_windows(images) and (self.padding == 0 or not isinstance(fill, str)):
             padded = images if isinstance(fill, str) else self._pad(images, fill)
             return ops.windows(padded, params["top"] + self.padding, params["left"] + self.padding, size)

@@ -334,6 +334,17 @@ class AugmentationContract:
         monkeypatch.setattr(torch_augment, "PART", 3 * images[0].size * (1 if dtype == "uint8" else 4))
         self.assert_same(self.make()(images), whole)
 
+    @pytest.mark.skipif(BACKEND != "torch", reason="compiled code is the same for images of any size")
+    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    def test_large_images_become_what_small_ones_do(self, monkeypatch, dtype):
+        torch_augment = importlib.import_module("keras_tricks.augment._torch")
+        images = make_images(dtype)
+        small = self.make()(images)
+        for name in ("LARGE_PLANE", "LARGE_IMAGE"):
+            monkeypatch.setattr(torch_augment, name, 1)
+        self.assert_same(self.make()(images), small)
+        np.testing.assert_array_equal(images, make_images(dtype))
+
     def test_a_pipeline_with_unknown_sizes_gives_the_eager_batches(self):
         tf = importlib.import_module("tensorflow")
         places = {} if self.mixes_samples or not self.takes_places else painted(COUNT, HEIGHT, WIDTH)

@@ -25,11 +25,13 @@ def medians(
     calls: int = 1,
     seconds: float = math.inf,
     clock: Callable[[], float] = time.perf_counter,
+    rest: float = 0.0,
 ) -> dict[str, float]:
     """Milliseconds that a call of each contender takes: the median over `repeats` interleaved rounds of `calls` calls.
 
     A contender must wait for its own result (an accelerator, or JAX, works on after the call returns). After `seconds`
-    no more rounds begin, but three there are.
+    no more rounds begin, but three there are. Each is timed after `rest` seconds: torch's threads look for new work for
+    some five milliseconds before they sleep, and would take the processor from the next one.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
@@ -41,6 +43,7 @@ def medians(
         if done >= 3 and time.perf_counter() - began > seconds:
             break
         for name, contender in order:
+            time.sleep(rest)
             start = clock()
             for _ in range(calls):
                 contender()

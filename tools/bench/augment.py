@@ -20,7 +20,6 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads must not spin while the others are timed
 
 import _peers
 import keras
@@ -31,6 +30,7 @@ import keras_tricks as kt
 from keras_tricks.cli import _augmentations, _calls
 
 BACKEND = keras.backend.backend()
+REST = 0.02  # seconds
 BATCHES = {32: 128, 224: 64}
 CLASSES = _peers.CLASSES
 RECIPE = "recipe"
@@ -321,7 +321,7 @@ def _medians_of_those_that_last(runs: dict[str, Run], failed: dict[str, str], op
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 lasting = {name: noted(name, run) for name, run in runs.items() if name not in failed}
-                return medians(lasting, options.repeats, warmup=0, seconds=options.seconds)
+                return medians(lasting, options.repeats, warmup=0, seconds=options.seconds, rest=REST)
         except Exception:
             if not ended or ended[-1][0].startswith("ours"):
                 raise

@@ -1,0 +1,45 @@
+"""Memory for large results of torch on a processor, used again once nobody holds what was in it.
+
+The system gives new memory page by page at the first writing, which takes several times longer than most operations on
+images; glibc gives back what is larger than 32 MB each time that it is freed.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+SMALLEST = 2**20  # bytes; what is smaller lies where the last one of its size has been
+KEPT = 2**28  # bytes at most, of all that is kept
+NUMPY_TYPES = {torch.uint8: np.uint8, torch.float32: np.float32}
+HELD_HERE = 2  # references to memory that no tensor has: the list's, and the question's
+
+_kept: list[np.ndarray] = []
+
+# From the largest block freed so far, of up to 32 MB, glibc takes what it keeps for the next ones: what is computed on
+# the way must not be new memory each time either. Nothing is written to this one, so it takes no memory.
+torch.empty(2**25 - 2**16, dtype=torch.uint8)
+
+
+def empty(shape: Sequence[int], like: Any) -> Any:
+    """A tensor of `shape` that is still to be written to, otherwise as `like`, an ordinary tensor."""
+    dtype = NUMPY_TYPES.get(like.dtype)
+    size = math.prod(shape) * like.element_size()
+    if dtype is None or like.device.type != "cpu" or not SMALLEST <= size <= KEPT // 2:
+        return like.new_empty(tuple(shape))
+    return torch.from_numpy(_memory(size)[:size].view(dtype).reshape(tuple(shape)))
+
+
+def _memory(size: int) -> np.ndarray:
+    for place in range(len(_kept)):
+        if size <= _kept[place].nbytes <= 2 * size and sys.getrefcount(_kept[place]) == HELD_HERE:
+            _kept.append(_kept.pop(place))
+            return _kept[-1]
+    memory = np.empty(size, "uint8")
+    _kept.append(memory)
+    while sum(one.nbytes for one in _kept) > KEPT:
+        _kept.pop(0)
+    return memory
