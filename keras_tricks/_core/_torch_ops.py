@@ -13,6 +13,7 @@ import torch
 Tensor = Any
 
 KEPT_CONSTANTS = 256
+MANY = 2**14  # numbers
 LARGE = 512  # numbers that are sooner copied than chosen one by one
 PLAIN = (torch.Tensor, torch.nn.Parameter)  # and not what stands for a tensor while functions are traced
 
@@ -71,7 +72,9 @@ def where(condition: Any, one: Any, other: Any) -> Tensor:
     if _are_bytes(one, other):
         return select([condition], one, other)
     chosen = _chosen(condition, one, other)
-    return _where(condition, one, other) if chosen is None else torch.stack(chosen)
+    if chosen is not None:
+        return torch.stack(chosen)
+    return select([condition], one, other) if _are_many(condition, one, other) else _where(condition, one, other)
 
 
 def _chosen(condition: Tensor, one: Any, other: Any) -> list[Tensor] | None:
@@ -89,13 +92,15 @@ def _chosen(condition: Tensor, one: Any, other: Any) -> list[Tensor] | None:
 
 
 def select(conditions: Sequence[Tensor], one: Tensor, other: Tensor) -> Tensor:
-    """`one` where all `conditions` hold, else `other`: bytes, without a branch for each of them."""
+    """`one` where all `conditions` hold, else `other`: bytes or float32, without a branch for each of them."""
+    dtype, bits = one.dtype, torch.uint8 if one.dtype == torch.uint8 else torch.int32
+    one, other = one.view(bits), other.view(bits)
     result = one ^ other
     for condition in conditions:
-        mask = condition.to(torch.uint8).neg_()
+        mask = condition.to(bits).neg_()
         result = result.bitwise_and_(mask) if _fits(mask.shape, result.shape) else result & mask
     result ^= other
-    return result
+    return result.view(dtype)
 
 
 def _fits(shape: Sequence[int], into: Sequence[int]) -> bool:
@@ -115,6 +120,14 @@ def _are_bytes(one: Any, other: Any) -> bool:
     if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
         return False
     return one.dtype == other.dtype == torch.uint8 and one.device.type == "cpu"
+
+
+def _are_many(condition: Tensor, one: Any, other: Any) -> bool:
+    """Whether to select by bits: float32 numbers are chosen by a branch for each, often after a wrong guess."""
+    values = (condition, one, other)
+    if any(type(value) not in PLAIN or value.requires_grad or value.device.type != "cpu" for value in values):
+        return False
+    return one.dtype == other.dtype == torch.float32 and sum(value.numel() for value in values) >= MANY
 
 
 def can_cut_windows(images: Tensor) -> bool:

@@ -158,10 +158,15 @@ def bytes_of(shared: Tensor, own: Tensor, rows: Any, length: Any) -> Tensor:
 
 def noise_normal(key: Tensor, rows: Any, length: Any) -> Tensor:
     """float32 noise from N(0, 1) of shape (rows, length), at most 4.3 from 0; drawn as `noise_bytes` is."""
-    noise = scrambled(*noise_words(key, rows, (length + 1) // 2))[..., None]
+    return normal_of(*noise_words(key, rows, (length + 1) // 2), rows, length)
+
+
+def normal_of(shared: Tensor, own: Tensor, rows: Any, length: Any) -> Tensor:
+    """The noise of `noise_normal`."""
+    noise = scrambled(shared, own)[..., None]
     halves = ops.once(ops.concatenate([noise, ops.right_shift(noise, 16)], axis=-1))
     places = ops.bitwise_and(ops.reshape(halves, (rows, (length + 1) // 2 * 2))[:, :length], 0xFFFF)
-    return ops.take(ops.constant(_normal_table(), key), places, axis=0)
+    return ops.take(ops.constant(_normal_table(), own), places, axis=0)
 
 
 def permutation(key: Tensor, count: Any) -> Tensor:

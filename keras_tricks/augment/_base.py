@@ -326,7 +326,8 @@ class BatchAugmentation(RandomLayer):
             from keras_tricks.augment._torch import in_parts
 
             width = images.element_size() if self.keeps_dtype and not self.computes_pixels else 4
-            return in_parts(self._transform_part, images, params, width)
+            own = self.keeps_places and (not self.keeps_dtype or "float32" in str(images.dtype))
+            return in_parts(self._transform_part, images, params, width, own)
         return self._transform_part(images, params)
 
     def _transform_part(self, images: Tensor, params: Params) -> Tensor:

@@ -52,7 +52,9 @@ class ColorAugmentation(BatchAugmentation):
         if self.keeps_dtype and self.rounds_levels:
             levels = _levels.whole(levels)
         changed = self.change_levels(levels, params)
-        inside = ops.cast(changed, "float32") if _levels.is_uint8(changed) else ops.clip(changed, 0.0, LEVELS)
+        if _levels.is_uint8(changed) and _levels.are_cast_later(images) and self.value_range == (0, LEVELS):
+            return changed
+        inside = ops.cast(changed, "float32") if _levels.is_uint8(changed) else _levels.clipped(changed, levels)
         changed = self.from_levels(inside)
         return _levels.as_pixels(changed, images.dtype) if self.keeps_dtype else changed
 

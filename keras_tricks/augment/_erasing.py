@@ -1,5 +1,6 @@
 """How the augmentations work that cover rectangles of an image: which lines, and with what."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ class ErasingAugmentation(BatchAugmentation):
     keeps_dtype = True
     keeps_places = True
     works_in_parts = True
+    # Whether the lines of a box are neighbours.
+    fills_boxes = True
 
     def __init__(self, fill: str | float | tuple[float, ...] = "pixel", **kwargs: Any):
         super().__init__(**kwargs)
@@ -48,11 +51,9 @@ class ErasingAugmentation(BatchAugmentation):
             return {"colors": random.integers(seed, (count, boxes, channels), 0, LEVELS + 1)}
         if self.fill not in FILLS:
             return {}
-        if self.fill == "pixel":
-            shared, own = random.noise_words(seed, count, (height * width * channels + 3) // 4)
-            return {"shared_words": shared, "own_words": own}
-        noise = random.noise_normal(seed, count, height * width * channels)
-        return {"noise": ops.reshape(noise, (count, height, width * channels))}
+        in_a_word = 4 if self.fill == "pixel" else 2
+        shared, own = random.noise_words(seed, count, (height * width * channels + in_a_word - 1) // in_a_word)
+        return {"shared_words": shared, "own_words": own}
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """Boxes without rows."""
@@ -62,11 +63,8 @@ class ErasingAugmentation(BatchAugmentation):
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, their boxes filled."""
-        if ops.is_torch(images) and "own_words" in params and "rows" in params and self.value_range == (0, LEVELS):
-            from keras_tricks.augment._torch import boxes_of_noise
-
-            if (erased := boxes_of_noise(images, params)) is not None:
-                return erased
+        if self.fills_boxes and ops.is_torch(images) and (filled := self._torch_boxes(images, params)) is not None:
+            return filled
         # On (batch, height, width * channels) the comparison runs over long contiguous lines.
         count, height, width, channels = ops.shape(images)
         lines = ops.reshape(images, (count, height, width * channels))
@@ -89,18 +87,32 @@ class ErasingAugmentation(BatchAugmentation):
                     f'fill="normal" is for floating-point images that are normalised. Received: images of type '
                     f"{images.dtype}"
                 )
-            return ops.cast(params["noise"], images.dtype)
+            return ops.cast(self._noise(random.normal_of, images, params), images.dtype)
         if self.fill == "pixel":
-            count, height, width, channels = ops.shape(images)
-            noise = random.bytes_of(params["shared_words"], params["own_words"], count, height * width * channels)
-            return self._in_value_range(ops.reshape(noise, (count, height, width * channels)), images.dtype)
+            return self._in_value_range(self._noise(random.bytes_of, images, params), images.dtype)
         _, _, width, channels = ops.shape(images)
-        if self.fill == "color":
-            colors = self._in_value_range(params["colors"][:, index, None, :], images.dtype)
-        else:
-            colors = self._constant(images, channels)
+        colors = self._colors(images, params)
+        colors = colors[:, index if self.fill == "color" else 0, None, :]
         line = ops.broadcast_to(colors, (ops.shape(colors)[0], width, channels))
         return ops.reshape(line, (-1, 1, width * channels))
+
+    def _colors(self, images: Tensor, params: Params) -> Tensor:
+        """Those of the boxes, (batch or 1, boxes or 1, channels or 1), in the images' dtype."""
+        if self.fill == "color":
+            return self._in_value_range(params["colors"], images.dtype)
+        return self._constant(images, images.shape[-1])
+
+    def _torch_boxes(self, images: Tensor, params: Params) -> Tensor | None:
+        from keras_tricks.augment._torch import fill_boxes
+
+        if self.fill == "normal" or (self.fill == "pixel" and self.value_range != (0, LEVELS)):
+            return None
+        return fill_boxes(images, params, None if self.fill == "pixel" else self._colors(images, params))
+
+    def _noise(self, made_of: Callable[..., Tensor], images: Tensor, params: Params) -> Tensor:
+        count, height, width, channels = ops.shape(images)
+        noise = made_of(params["shared_words"], params["own_words"], count, height * width * channels)
+        return ops.reshape(noise, (count, height, width * channels))
 
     def _in_value_range(self, levels: Tensor, dtype: str) -> Tensor:
         low, high = self.value_range

@@ -9,7 +9,8 @@ from keras_tricks._core import ops
 Tensor = Any
 Planes = list[Tensor]
 
-# Where each channel falls from its highest level, in sixths of the circle before red.
+# In sixths of the circle: the pure colours; and where each channel falls from its highest level, before red.
+SECTORS = (0.0, 2.0, 4.0)
 FALLS = (5.0, 3.0, 1.0)
 # Luma, and two axes of colour in whose plane the hue is an angle.
 YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])

@@ -64,6 +64,11 @@ class JitterAugmentation(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images after all steps."""
+        if ops.is_torch(levels):
+            from keras_tricks.augment._torch import jittered
+
+            if (jittered_levels := jittered(levels, params, self._changed)) is not None:
+                return jittered_levels
         planes = _levels.split(levels)
         mean: Callable[[Tensor], Tensor] = _mean
         if "contrast" in params and not (ops.is_torch(levels) or ops.in_tensorflow_graph()):
@@ -77,6 +82,27 @@ class JitterAugmentation(ColorAugmentation):
         share = ops.cast(touched, "float32")[:, None, None]
         neutral = {step: 0.0 if step == "hue" else 1.0 for step in self.spans}
         return params | {step: value + share * (params[step] - value) for step, value in neutral.items()}
+
+    def _changed(self, planes: Tensor, step: str, amount: float) -> Tensor:
+        """Torch's planes of one image, (channels, height, width), after one step."""
+        if step == "brightness":
+            return planes.mul_(amount).clamp_(0.0, LEVELS)
+        if len(planes) == 1 and step != "contrast":
+            return planes
+        if step == "hue" and self.hue_method == "hsv":
+            from keras_tricks.augment._torch import shift_hue
+
+            return shift_hue(planes, amount)
+        if step == "hue":
+            return ops.stack(self._turned(list(planes), ops.zeros_like(planes[:1, :1, 0]) + amount))
+        gray = _gray(list(planes))
+        other = gray.mean() if step == "contrast" else gray
+        return planes.mul_(amount).add_(other * (1.0 - amount)).clamp_(0.0, LEVELS)
+
+    def _turned(self, planes: _hue.Planes, turns: Any) -> _hue.Planes:
+        if self.hue_method == "hsv":
+            return _hue.shift_hue(planes, turns)
+        return [ops.clip(plane, 0.0, LEVELS) for plane in _hue.rotate_hue(planes, turns)]
 
     def _planes_after(
         self, planes: _hue.Planes, params: Params, mean: Callable[[Tensor], Tensor] | None
@@ -99,10 +125,7 @@ class JitterAugmentation(ColorAugmentation):
         turns = params["hue"]
         if mean is None and "contrast" in places:
             turns = turns * ops.cast(hue < places["contrast"], "float32")
-        if self.hue_method == "hsv":
-            planes = _hue.shift_hue(planes, turns)
-        else:
-            planes = [ops.clip(plane, 0.0, LEVELS) for plane in _hue.rotate_hue(planes, turns)]
+        planes = self._turned(planes, turns)
         for place in range(1, count):
             after = place > hue
             planes = self._step(planes, params, mean, {s: (own == place) & after for s, own in places.items()})

@@ -40,6 +40,15 @@ def whole(levels: Tensor) -> Tensor:
     return as_bytes(levels)
 
 
+def are_cast_later(images: Tensor) -> bool:
+    """Whether what becomes of `images` may be of another dtype: on torch, where it is copied to its place anyway."""
+    if not ops.is_torch(images):
+        return False
+    from keras_tricks.augment._torch import is_own
+
+    return is_own(images)
+
+
 def own(levels: Tensor) -> Tensor:
     """Levels that may be written to: on torch a copy."""
     if not ops.is_torch(levels):
@@ -82,6 +91,24 @@ def join(planes: list[Tensor]) -> Tensor:
     for index in reversed(range(len(planes) - 1)):
         levels = ops.where(channel == index, planes[index][..., None], levels)
     return levels
+
+
+def scaled(levels: Tensor, factor: Any, offset: Any) -> Tensor:
+    """`levels * factor + offset`, a factor of None being 1; both (batch or 1, 1, 1, channels or 1), or for channels."""
+    if ops.is_torch(levels):
+        from keras_tricks.augment._torch import scaled as torch_scaled
+
+        return torch_scaled(levels, factor, offset)
+    return levels + offset if factor is None else levels * factor + offset
+
+
+def clipped(changed: Tensor, levels: Tensor) -> Tensor:
+    """What was made of `levels` held inside 0 to 255; on torch in the memory it has, if it is not theirs."""
+    if ops.is_torch(changed):
+        from keras_tricks.augment._torch import clipped as torch_clipped
+
+        return torch_clipped(changed, levels)
+    return ops.clip(changed, 0.0, 255.0)
 
 
 def invert(levels: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,31 +11,62 @@ import numpy as np
 import torch
 
 from keras_tricks._core import _torch_memory, ops, random
+from keras_tricks.augment._hue import FALLS, SECTORS
 
 # Bytes of a part of a batch: with all that is computed on the way it fits in the caches of most processors.
 PART = 2**22
 LARGE_PLANE, LARGE_IMAGE = 2**12, 2**15  # numbers from which each is worth operations of its own
 LEVEL_COUNT = 256
 HAIR = 2.0**-10
+TINY = 2.0**-126
+WORDS = ("shared_words", "own_words")
 
 
-def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, width: int) -> Any:
+class _Own(threading.local):
+    """The part of a batch that nobody else has, if there is one."""
+
+    part: Any = None
+
+
+_own = _Own()
+
+
+def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, width: int, own: bool = False) -> Any:
     """`function(images, params)`, on a processor a part of a large batch at a time; a number takes `width` bytes.
 
     Each operation makes a new tensor. One as large as the batch is new memory, page by page, which takes longer than
-    most operations; a small one lies where the last one has been.
+    most operations; a small one lies where the last one has been. With `own` the function keeps the size of images: it
+    gets them as float32 in the memory of the result, and they are its own (see `is_own`).
     """
     count, size = len(images), max(1, PART // max(1, images[:1].numel() * width))
     if count < 2 * size or images.device.type != "cpu" or images.requires_grad or torch.compiler.is_compiling():
         return function(images, params)
-    changed = None
+    changed: Any = _torch_memory.empty(images.shape, images.new_empty(0, dtype=torch.float32)) if own else None
     for start in range(0, count, size):
         rows = slice(start, start + size)
-        part = function(images[rows], keras.tree.map_structure(functools.partial(_part, rows, count), params))
+        own_params = keras.tree.map_structure(functools.partial(_part, rows, count), params)
+        if own:
+            _own.part = changed[rows].copy_(images[rows])
+        try:
+            part = function(_own.part if own else images[rows], own_params)
+        finally:
+            _own.part = None
         if changed is None:
             changed = _torch_memory.empty((count, *part.shape[1:]), part)
-        changed[rows] = part
+        if part.data_ptr() != changed[rows].data_ptr():
+            changed[rows] = part
     return changed
+
+
+def is_own(images: Any) -> bool:
+    """Whether these are images that nobody else has, or may only look so: they can be written to."""
+    return _own.part is not None and images.data_ptr() == _own.part.data_ptr() and images.shape == _own.part.shape
+
+
+def _known(*tensors: Any) -> list[np.ndarray] | None:
+    """The tensors as arrays of NumPy that share their memory, if all of them are there to be looked at."""
+    arrays = [array for tensor in tensors if (array := ops.host_array(tensor)) is not None]
+    return arrays if len(arrays) == len(tensors) else None
 
 
 def _part(rows: slice, count: int, value: Any) -> Any:
@@ -44,10 +76,10 @@ def _part(rows: slice, count: int, value: Any) -> Any:
 
 def change_rows(value: Any, needed: Any, function: Callable[..., Any], parts: Any, own: bool) -> Any | None:
     """See `keras_tricks.augment._subset.change`: a part of the images that are `needed` at a time; else None."""
-    known = ops.host_array(needed)
-    if known is None or ops.host_array(value) is None or any(ops.host_array(part) is None for part in parts):
+    known = _known(needed, value, *parts)
+    if known is None:
         return None
-    rows = known.nonzero()[0]
+    rows = known[0].nonzero()[0]
     changed = value if own or not rows.size else copied(value)
     size = max(1, PART // max(1, 4 * value[:1].numel()))
     for start in range(0, len(rows), size):
@@ -64,6 +96,39 @@ def put(value: Any, rows: Any, new: Any) -> None:
     values = value.numpy()
     for row, block in zip(rows.tolist(), new.numpy(), strict=True):
         values[row] = block
+
+
+def jittered(levels: Any, params: Any, change: Callable[..., Any]) -> Any | None:
+    """Large images after the steps of a jitter, each image's in its order: `change(planes, step, amount)` one by one.
+
+    Planes are (channels, height, width), and may be written to. None if images are small.
+    """
+    steps = list(params["place"])
+    known = _known(levels, *params["place"].values(), *(params[step] for step in steps))
+    if known is None or levels[:1].numel() < LARGE_IMAGE:
+        return None
+    places, amounts = (np.stack([part.reshape(-1) for part in half]) for half in np.split(np.array(known[1:]), 2))
+    changed = _torch_memory.empty(levels.shape, levels)
+    for index, image in enumerate(levels):
+        planes = image.permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
+        for step in places[:, index].argsort():
+            planes = change(planes, steps[step], float(amounts[step, index]))
+        changed[index] = planes.permute(1, 2, 0)
+    return changed
+
+
+def shift_hue(planes: Any, turns: float) -> Any:
+    """As `keras_tricks.augment._hue.shift_hue`, of the planes of one image, (3, height, width), all three in one."""
+    red, green, blue = planes
+    high = torch.maximum(torch.maximum(red, green), blue)
+    span = high - torch.minimum(torch.minimum(red, green), blue)
+    sectors, falls = (ops.constant(np.array(places, "float32")[:, None, None], planes) for places in (SECTORS, FALLS))
+    # A colour whose span is 0 has no hue, and differences of 0: divided by the least number above 0 they stay so.
+    hues = (planes.roll(-1, 0) - planes.roll(-2, 0)).div_(span.clamp(min=TINY)).add_(sectors)
+    hue = ops.where(red >= high, hues[0], ops.where(green >= high, hues[1], hues[2])).add_(6.0 * turns)
+    place = hue + falls
+    place.sub_(place.mul(1 / 6).floor_().mul_(6.0))
+    return high - torch.minimum(place, 4.0 - place).clamp_(0.0, 1.0).mul_(span)
 
 
 def bilinear(images: Any, x: Any, y: Any, fill: float | None = None) -> Any:
@@ -93,9 +158,10 @@ def resize(images: Any, size: tuple[int, int], antialias: bool) -> Any:
 
 def mirrored(images: Any, chosen: Any, axis: int) -> Any:
     """The images, those that are `chosen`, (batch,) bools, mirrored along `axis`."""
-    known, pixels = ops.host_array(chosen), ops.host_array(images)
-    if known is None or pixels is None:
+    arrays = _known(chosen, images)
+    if arrays is None:
         return torch.where(ops.reshape(chosen, (-1, 1, 1, 1)), images.flip(axis), images)
+    known, pixels = arrays
     are_large = images[:1].numel() >= LARGE_IMAGE
     changed = _torch_memory.empty(images.shape, images) if are_large else images.flip(axis)
     # One by one NumPy copies large blocks several times faster than torch does those that are chosen.
@@ -127,14 +193,14 @@ def look_up(levels: Any, tables: Any) -> Any | None:
 
     Tables are (batch, channels or 1, 256). Python's own way of replacing bytes takes a sixth of a gather's time.
     """
-    count, height, width, channels = levels.shape
+    count, height, width, _ = levels.shape
     per_channel = tables.shape[1] > 1
-    if per_channel and height * width < LARGE_PLANE or levels.dtype != torch.uint8:
+    if (per_channel and height * width < LARGE_PLANE) or levels.dtype != torch.uint8:
         return None
     entries = ops.host_array(tables.to(torch.uint8).contiguous())
     if entries is None or ops.host_array(levels) is None:
         return None
-    planes = ops.host_array((levels.permute(0, 3, 1, 2) if per_channel else levels).contiguous())
+    planes = (levels.permute(0, 3, 1, 2) if per_channel else levels).contiguous().numpy()
     strings = planes.reshape(count * tables.shape[1], -1)
     replaced = np.empty_like(strings)
     for string, new, table in zip(strings, replaced, entries.reshape(-1, LEVEL_COUNT), strict=True):
@@ -143,35 +209,47 @@ def look_up(levels: Any, tables: Any) -> Any | None:
     return looked_up.permute(0, 2, 3, 1).contiguous() if per_channel else looked_up
 
 
-def boxes_of_noise(images: Any, params: Any) -> Any | None:
-    """Large images with noise in the `params`' boxes, which is made there only; None if it is sooner made everywhere."""
+def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
+    """Large images, their `params`' boxes filled with `colors`, (batch or 1, boxes or 1, channels or 1), or with noise.
+
+    Noise of bytes, which is made in the boxes only. None if all of that is sooner done everywhere at once.
+    """
     count, height, width, channels = images.shape
     if height * width < LARGE_PLANE or ops.host_array(images) is None:
         return None
-    names = ("rows", "columns", "shared_words", "own_words")
-    rows, columns, shared, own = (ops.host_array(params[name]) for name in names)
-    if rows is None or columns is None or shared is None or own is None:
+    contents = [params[name] for name in WORDS] if colors is None else [colors]
+    known = _known(params["rows"], params["columns"], *contents)
+    if known is None:
         return None
-    erased = copied(images)
-    pixels, line = erased.numpy(), width * channels
-    for place, box in itertools.product(range(count), range(rows.shape[1])):
+    rows, columns, *filling = known
+    boxes = rows.shape[1]
+    if colors is not None:
+        filling = [np.broadcast_to(filling[0], (count, boxes, filling[0].shape[-1]))]
+    filled = images if is_own(images) else copied(images)
+    pixels, line = filled.numpy(), width * channels
+    for place, box in itertools.product(range(count), range(boxes)):
         inside, across = rows[place, box].nonzero()[0], columns[place, box].nonzero()[0]
         if not inside.size or not across.size:
             continue
         top, bottom, left, right = int(inside[0]), int(inside[-1]) + 1, int(across[0]), int(across[-1]) + 1
+        if colors is not None:
+            pixels[place, top:bottom, left:right] = filling[0][place, box]
+            continue
+        shared, own = filling
         first, last = top * line, bottom * line
         words = random.scrambled(shared[:, first // 4 : (last + 3) // 4], own[place : place + 1])
         noise = words.view("uint8")[0, first % 4 :][: last - first].reshape(bottom - top, width, channels)
         pixels[place, top:bottom, left:right] = noise[:, left:right]
-    return erased
+    return filled
 
 
 def windows(images: Any, top: Any, left: Any, size: tuple[int, int], fill: float) -> Any | None:
     """The windows of large images that begin at `top` and `left`, maybe outside, where `fill` is seen; else None."""
     count, height, width, channels = images.shape
-    pixels, tops, lefts = (ops.host_array(part) for part in (images, top, left))
-    if size[0] * size[1] < LARGE_PLANE or pixels is None or tops is None or lefts is None:
+    known = _known(images, top, left)
+    if size[0] * size[1] < LARGE_PLANE or known is None:
         return None
+    pixels, tops, lefts = known
     seen = _torch_memory.empty((count, *size, channels), images)
     for window, image, above, before in zip(seen.numpy(), pixels, tops.tolist(), lefts.tolist(), strict=True):
         rows, columns = _overlap(above, size[0], height), _overlap(before, size[1], width)
@@ -194,6 +272,39 @@ def copied(images: Any) -> Any:
     return _torch_memory.empty(images.shape, images).copy_(images)
 
 
+def scaled(levels: Any, factor: Any, offset: Any) -> Any:
+    """See `keras_tricks.augment._levels.scaled`; along the lines, of which a number for each channel is repeated."""
+    count, height, width, channels = levels.shape
+    lines = levels.reshape(count, height, width * channels)
+    factor, offset = _along_line(factor, width, channels), _along_line(offset, width, channels)
+    if is_own(levels) and levels.is_contiguous():
+        lines = (lines if factor is None else lines.mul_(factor)).add_(offset)
+    else:
+        lines = lines + offset if factor is None else lines * factor + offset
+    return lines.reshape(levels.shape)
+
+
+def _along_line(values: Any, width: int, channels: int) -> Any:
+    if not isinstance(values, torch.Tensor):
+        return values
+    values = values.reshape(-1, 1, 1, values.shape[-1])
+    if values.shape[-1] == 1:
+        return values[..., 0]
+    return values.expand(-1, -1, width, -1).reshape(-1, 1, width * channels)
+
+
+def clipped(changed: Any, levels: Any) -> Any:
+    """See `keras_tricks.augment._levels.clipped`."""
+    is_new = _known(changed) is not None and changed.is_contiguous() and changed.data_ptr() != levels.data_ptr()
+    return changed.clamp_(0.0, 255.0) if is_new or is_own(changed) else changed.clamp(0.0, 255.0)
+
+
+def gray(levels: Any, weights: tuple[float, float, float]) -> Any:
+    """How bright the pixels of red, green and blue look, in each channel: a product, faster than sums of planes."""
+    matrix = np.repeat(np.array(weights, "float32")[:, None], 3, axis=1)
+    return levels @ ops.constant(matrix, levels)
+
+
 def sums_around(lines: Any, channels: int) -> Any:
     """The sums over 3x3 pixels, the middle five times, of (batch, rows, width * channels) without the outermost."""
     rows = lines[:, :-2] + lines[:, 1:-1]
@@ -205,4 +316,6 @@ def sums_around(lines: Any, channels: int) -> Any:
 
 def as_bytes(levels: Any) -> Any:
     """The nearest whole levels of 0 to 255, uint8."""
+    if is_own(levels):
+        return levels.clamp_(0.0, 255.0).round_().to(torch.uint8)
     return in_parts(lambda part, _: part.clamp(0.0, 255.0).round_().to(torch.uint8), levels, {}, levels.element_size())

@@ -40,14 +40,15 @@ class GaussianNoise(ColorAugmentation):
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The noise, and how much of it each image gets."""
         strength, noise = random.split(seed, 2)
-        return {
-            "std": random.within(strength, (shape[0], 1, 1, 1), self.std),
-            "noise": ops.reshape(random.noise_normal(noise, shape[0], shape[1] * shape[2] * shape[3]), shape),
-        }
+        shared, own = random.noise_words(noise, shape[0], (shape[1] * shape[2] * shape[3] + 1) // 2)
+        std = random.within(strength, (shape[0], 1, 1, 1), self.std)
+        return {"std": std, "shared_words": shared, "own_words": own}
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images with noise."""
-        return levels + params["std"] * params["noise"]
+        count, height, width, channels = ops.shape(levels)
+        noise = random.normal_of(params["shared_words"], params["own_words"], count, height * width * channels)
+        return levels + params["std"] * ops.reshape(noise, (count, height, width, channels))
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """Noise of no strength."""

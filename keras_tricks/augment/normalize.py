@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_tricks._core import checks, ops
+from keras_tricks.augment import _levels
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._color import LEVELS, ColorAugmentation
 
@@ -71,7 +72,7 @@ class Normalize(ColorAugmentation):
         mean, std = (np.asarray(numbers, "float32").reshape(-1) for numbers in (self.mean, self.std))
         scale = 1 / (LEVELS * std)
         levels = self.to_levels(images)
-        return levels * ops.constant(scale, levels) - ops.constant(mean / std, levels)
+        return _levels.scaled(levels, ops.constant(scale, levels), -ops.constant(mean / std, levels))
 
 
 def _per_channel(argument: str, value: Any) -> float | tuple[float, ...]:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_tricks._core import checks, ops, random
+from keras_tricks.augment import _levels
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._color import LEVELS, ColorAugmentation
 
@@ -92,7 +93,7 @@ class PCALighting(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images in another light."""
-        return levels + params["shift"]
+        return _levels.scaled(levels, None, params["shift"])
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """Nothing to add."""

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from keras_tricks._core import checks, ops, random
+from keras_tricks.augment import _levels
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._color import LEVELS, ColorAugmentation
 
@@ -61,7 +62,8 @@ class RandomBrightnessContrast(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images with another contrast and brightness."""
-        return levels * params["factor"] + (LEVELS / 2 * (1.0 - params["factor"]) + params["shift"])
+        offset = LEVELS / 2 * (1.0 - params["factor"]) + params["shift"]
+        return _levels.scaled(levels, params["factor"], offset)
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """A factor of 1 and a shift of 0."""

@@ -1,9 +1,10 @@
 """RandomGrayscale."""
 
+import functools
 from typing import Any
 
 from keras_tricks._core import ops
-from keras_tricks.augment import _levels
+from keras_tricks.augment import _levels, _subset
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._color import ColorAugmentation
 
@@ -48,4 +49,12 @@ class RandomGrayscale(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """Some without their colour."""
+        if ops.is_torch(levels) and levels.shape[-1] == 3:
+            from keras_tricks.augment._torch import gray, is_own
+
+            alike = functools.partial(gray, weights=_levels.GRAY_WEIGHTS)
+            if "changed" not in params:
+                return alike(levels)
+            changed = params["changed"][:, 0, 0, 0]
+            return _subset.change(levels, changed, self.rate, alike, levels, own=is_own(levels))
         return self.where_changed(params, ops.broadcast_to(_levels.grayscale(levels), ops.shape(levels)), levels)

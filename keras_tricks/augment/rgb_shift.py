@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_tricks._core import checks, ops, random
+from keras_tricks.augment import _levels
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._color import ColorAugmentation
 
@@ -60,7 +61,7 @@ class RGBShift(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The channels shifted."""
-        return levels + params["shift"]
+        return _levels.scaled(levels, None, params["shift"])
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """Shifts of 0."""
