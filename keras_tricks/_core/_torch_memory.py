@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-SMALLEST = 2**20  # bytes; what is smaller lies where the last one of its size has been
+SMALLEST = 2**22  # bytes; what is smaller lies where the last one of its size has been
 KEPT = 2**28  # bytes at most, of all that is kept
 NUMPY_TYPES = {torch.uint8: np.uint8, torch.float32: np.float32}
 HELD_HERE = 2  # references to memory that no tensor has: the list's, and the question's

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import torch
 
+from keras_tricks._core import _torch_memory
+
 Tensor = Any
 
 KEPT_CONSTANTS = 256
@@ -71,13 +73,12 @@ def where(condition: Any, one: Any, other: Any) -> Tensor:
         return _where(condition, one, other)
     if _are_bytes(one, other):
         return select([condition], one, other)
-    chosen = _chosen(condition, one, other)
-    if chosen is not None:
-        return torch.stack(chosen)
+    if (chosen := _chosen(condition, one, other)) is not None:
+        return chosen
     return select([condition], one, other) if _are_many(condition, one, other) else _where(condition, one, other)
 
 
-def _chosen(condition: Tensor, one: Any, other: Any) -> list[Tensor] | None:
+def _chosen(condition: Tensor, one: Any, other: Any) -> Tensor | None:
     """The members of either batch that `condition` chooses, where it does so for whole members: a copy is cheaper."""
     if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
         return None
@@ -88,7 +89,14 @@ def _chosen(condition: Tensor, one: Any, other: Any) -> list[Tensor] | None:
     known = host_array(condition)
     if known is None:
         return None
-    return [one[place] if chosen else other[place] for place, chosen in enumerate(known.reshape(-1).tolist())]
+    choices = known.reshape(-1).tolist()
+    first, second = host_array(one), host_array(other)
+    if first is None or second is None:
+        return torch.stack([one[place] if chosen else other[place] for place, chosen in enumerate(choices)])
+    result = _torch_memory.empty(one.shape, one)
+    for new, place, chosen in zip(result.numpy(), range(count), choices, strict=True):
+        new[...] = first[place] if chosen else second[place]
+    return result
 
 
 def select(conditions: Sequence[Tensor], one: Tensor, other: Tensor) -> Tensor:
@@ -188,7 +196,10 @@ def cast(value: Any, dtype: str) -> Tensor:
     """`keras.ops.cast`."""
     if not isinstance(value, torch.Tensor) or not isinstance(dtype, str):
         return keras.ops.cast(value, dtype)
-    return value.to(getattr(torch, dtype))
+    wanted = getattr(torch, dtype)
+    if value.dtype == torch.uint8 and wanted == torch.float32 and host_array(value) is not None:
+        return _torch_memory.empty(value.shape, value.new_empty(0, dtype=wanted)).copy_(value)
+    return value.to(wanted)
 
 
 def shape(value: Any) -> tuple[Any, ...]:

@@ -223,12 +223,18 @@ class BatchAugmentation(RandomLayer):
 
         `place` is the position inside an enclosing layer, and `seed` that layer's, for a member without a seed.
         """
+        return self.augment_some(batch, None, call, place, seed)
+
+    def augment_some(self, batch: Batch, wanted: Tensor | None, call: Tensor, place: str, seed: Tensor | None) -> Batch:
+        """As `augment`, where only the images `wanted`, (batch,) bools, are looked at afterwards; None for all."""
         key = self.stream_key(call, place, seed)
         shape = self._channels_last_shape(batch["images"])
         params = self.sample(shape, key)
+        touched = wanted
         if self.rate < 1 and not self.samples_rate:
-            params = self.spare(params, random.bernoulli(random.split(key, 1)[0], shape[:1], self.rate))
-        return self.transform(batch, params)
+            touched = random.bernoulli(random.split(key, 1)[0], shape[:1], self.rate)
+            touched = touched if wanted is None else ops.logical_and(touched, wanted)
+        return self.transform(batch, params if touched is None else self.spare(params, touched))
 
     def infer(self, batch: Batch) -> Batch:
         """What this layer does to a batch at inference."""

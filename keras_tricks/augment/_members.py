@@ -102,19 +102,20 @@ class ChoosingAugmentation(CompositeAugmentation):
         self.output_size(*(side if isinstance(side, int) else None for side in shape[1:3]))
         own, inside = self.inner_stream(place, seed)
         batch = self._with_rows(batch)
-        outcomes = [
-            partial(
-                self._outcome, layer, batch, partial(layer.augment, call=call, place=f"{inside}/{position}", seed=own)
-            )
+        outcomes: list[Callable[..., Batch]] = [
+            partial(self._outcome, layer, batch, call=call, place=f"{inside}/{position}", seed=own)
             for position, layer in enumerate(self.members)
         ]
-        outcomes.append(partial(self._outcome, self.members[0], batch, self.infer))
+        outcomes.append(partial(self._untouched, batch))
         shares = [self.rate * share for share in self.shares()] + [1 - self.rate]
         possible = [index for index, share in enumerate(shares) if share > 0]
         outcomes, shares = [outcomes[index] for index in possible], [shares[index] for index in possible]
         count = () if self.per == "batch" else shape[:1]
         choice = random.choice(self.stream_key(call, place, seed), count, shares)
-        chosen = _run(choice, outcomes) if self.per == "batch" else _select(choice, [make() for make in outcomes])
+        if self.per == "batch":
+            return batch | _run(choice, outcomes)
+        wanted = [choice == index if _is_slow(batch["images"]) else None for index in range(len(outcomes))]
+        chosen = _select(choice, [make(wanted=own) for make, own in zip(outcomes, wanted, strict=True)])
         return batch | chosen
 
     def infer(self, batch: Batch) -> Batch:
@@ -150,9 +151,18 @@ class ChoosingAugmentation(CompositeAugmentation):
             return dict(batch)
         return batch | {"labels": mixing.soft_rows(batch["labels"])}
 
-    def _outcome(self, layer: BatchAugmentation, batch: Batch, make: Callable[[Batch], Batch]) -> Batch:
-        """What `make` makes of what members change, in types and numbers of boxes that all members share."""
-        outcome = make(batch)
+    def _outcome(self, layer: BatchAugmentation, batch: Batch, wanted: Tensor | None = None, **drawing: Any) -> Batch:
+        """What a member makes of the batch, in the form that all members share."""
+        if wanted is not None and isinstance(layer, MixingAugmentation):
+            return self._in_form(layer.augment_some(batch, wanted, **drawing), batch, layer.box_growth)
+        return self._in_form(layer.augment(batch, **drawing), batch, layer.box_growth)
+
+    def _untouched(self, batch: Batch, wanted: Tensor | None = None) -> Batch:
+        """The batch as at inference, in that form."""
+        return self._in_form(self.infer(batch), batch, 1)
+
+    def _in_form(self, outcome: Batch, batch: Batch, growth: int) -> Batch:
+        """What members change of an `outcome`, in types and numbers of boxes that all members share."""
         outcome = {name: outcome[name] for name in CHANGED if outcome.get(name) is not None}
         if not self.keeps_dtype:
             outcome["images"] = ops.cast(outcome["images"], "float32")
@@ -161,11 +171,19 @@ class ChoosingAugmentation(CompositeAugmentation):
                 if name in outcome and "float" in str(outcome[name].dtype):
                     outcome[name] = ops.cast(outcome[name], "float32")
         if "bounding_boxes" in outcome and not self.keeps_places:
-            growth = 1 if make == self.infer else layer.box_growth
             outcome["bounding_boxes"] = _padded(
                 outcome["bounding_boxes"], batch["bounding_boxes"], self.box_growth - growth
             )
         return outcome
+
+
+def _is_slow(images: Tensor) -> bool:
+    """Whether to say for which images a member is drawn: what torch computes for others costs as much as for them."""
+    if not ops.is_torch(images):
+        return False
+    from keras_tricks.augment._torch import are_large
+
+    return are_large(images)
 
 
 def _padded(boxes: Boxes, given: Boxes, times: int) -> Boxes:

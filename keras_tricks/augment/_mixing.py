@@ -118,7 +118,13 @@ class MixingAugmentation(BatchAugmentation):
 
 
 def blend_images(images: Tensor, params: Params) -> Tensor:
-    """Each image moved towards its partner's by the share `rest`: exactly itself where that is 0."""
+    """Each image moved towards its partner's by the share `rest`: exactly itself where that is 0; float32."""
+    if ops.is_torch(images):
+        from keras_tricks.augment._torch import blended
+
+        if (mixed := blended(images, params)) is not None:
+            return mixed
+    images = ops.cast(images, "float32")
     partners = ops.take(images, params["partner"], axis=0)
     rest = ops.reshape(params["rest"], (-1, 1, 1, 1))
     if ops.is_torch(partners):  # in the memory of the partners: most of the time goes into new memory

@@ -69,6 +69,11 @@ def _known(*tensors: Any) -> list[np.ndarray] | None:
     return arrays if len(arrays) == len(tensors) else None
 
 
+def are_large(images: Any) -> bool:
+    """Whether each image is worth operations of its own."""
+    return images.numel() >= len(images) * LARGE_IMAGE > 0
+
+
 def _part(rows: slice, count: int, value: Any) -> Any:
     is_of_images = isinstance(value, torch.Tensor) and value.ndim > 0 and len(value) == count
     return value[rows] if is_of_images else value
@@ -90,7 +95,7 @@ def change_rows(value: Any, needed: Any, function: Callable[..., Any], parts: An
 
 def put(value: Any, rows: Any, new: Any) -> None:
     """Writes `new` to the `rows` of `value`; blocks that are large NumPy copies several times faster, one by one."""
-    if value[:1].numel() < LARGE_IMAGE or ops.host_array(value) is None:
+    if not are_large(value) or ops.host_array(value) is None:
         value.index_copy_(0, rows, new)
         return
     values = value.numpy()
@@ -104,8 +109,9 @@ def jittered(levels: Any, params: Any, change: Callable[..., Any]) -> Any | None
     Planes are (channels, height, width), and may be written to. None if images are small.
     """
     steps = list(params["place"])
-    known = _known(levels, *params["place"].values(), *(params[step] for step in steps))
-    if known is None or levels[:1].numel() < LARGE_IMAGE:
+    drawn = (*params["place"].values(), *(params[step] for step in steps))
+    known = _known(levels, *drawn) if are_large(levels) else None
+    if known is None:
         return None
     places, amounts = (np.stack([part.reshape(-1) for part in half]) for half in np.split(np.array(known[1:]), 2))
     changed = _torch_memory.empty(levels.shape, levels)
@@ -162,13 +168,13 @@ def mirrored(images: Any, chosen: Any, axis: int) -> Any:
     if arrays is None:
         return torch.where(ops.reshape(chosen, (-1, 1, 1, 1)), images.flip(axis), images)
     known, pixels = arrays
-    are_large = images[:1].numel() >= LARGE_IMAGE
-    changed = _torch_memory.empty(images.shape, images) if are_large else images.flip(axis)
+    one_by_one = are_large(images)
+    changed = _torch_memory.empty(images.shape, images) if one_by_one else images.flip(axis)
     # One by one NumPy copies large blocks several times faster than torch does those that are chosen.
     new = changed.numpy()
     for place in (~known).nonzero()[0].tolist():
         new[place] = pixels[place]
-    for place in known.nonzero()[0].tolist() if are_large else ():
+    for place in known.nonzero()[0].tolist() if one_by_one else ():
         changed[place] = images[place].flip(axis - 1)
     return changed
 
@@ -228,10 +234,10 @@ def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
     filled = images if is_own(images) else copied(images)
     pixels, line = filled.numpy(), width * channels
     for place, box in itertools.product(range(count), range(boxes)):
-        inside, across = rows[place, box].nonzero()[0], columns[place, box].nonzero()[0]
-        if not inside.size or not across.size:
+        inside, across = rows[place, box], columns[place, box]
+        if not inside.any() or not across.any():
             continue
-        top, bottom, left, right = int(inside[0]), int(inside[-1]) + 1, int(across[0]), int(across[-1]) + 1
+        (top, bottom), (left, right) = _ends(inside), _ends(across)
         if colors is not None:
             pixels[place, top:bottom, left:right] = filling[0][place, box]
             continue
@@ -243,11 +249,45 @@ def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
     return filled
 
 
+def blended(images: Any, params: Any) -> Any | None:
+    """Large images, each moved towards its partner's by the share `rest`: float32; None if all at once is as fast."""
+    known = _known(images, params["partner"], params["rest"]) if are_large(images) else None
+    if known is None:
+        return None
+    result = _torch_memory.empty(images.shape, images.new_empty(0, dtype=torch.float32))
+    for mixed, image, partner, rest in zip(result, images, known[1].tolist(), known[2].tolist(), strict=True):
+        if rest == 0:
+            mixed.copy_(image)
+        else:
+            own = image.float()
+            mixed.copy_(images[partner]).sub_(own).mul_(rest).add_(own)
+    return result
+
+
+def pasted(images: Any, params: Any) -> Any | None:
+    """Large images with a box of their partner's pixels; None if all at once is as fast."""
+    known = _known(images, params["partner"], params["rows"], params["columns"]) if are_large(images) else None
+    if known is None:
+        return None
+    pixels, partners, rows, columns = known
+    result = copied(images)
+    for new, partner, inside, across in zip(result.numpy(), partners, rows, columns, strict=True):
+        if inside.any() and across.any():
+            box = slice(*_ends(inside)), slice(*_ends(across))
+            new[box] = pixels[partner][box]
+    return result
+
+
+def _ends(inside: np.ndarray) -> tuple[int, int]:
+    """The first of the neighbours that are `inside`, and the one after the last."""
+    return int(inside.argmax()), len(inside) - int(inside[::-1].argmax())
+
+
 def windows(images: Any, top: Any, left: Any, size: tuple[int, int], fill: float) -> Any | None:
     """The windows of large images that begin at `top` and `left`, maybe outside, where `fill` is seen; else None."""
     count, height, width, channels = images.shape
-    known = _known(images, top, left)
-    if size[0] * size[1] < LARGE_PLANE or known is None:
+    known = _known(images, top, left) if size[0] * size[1] >= LARGE_PLANE else None
+    if known is None:
         return None
     pixels, tops, lefts = known
     seen = _torch_memory.empty((count, *size, channels), images)

@@ -68,6 +68,11 @@ class CutMix(MixingAugmentation):
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """Each image with its partner's pixels in the box."""
+        if ops.is_torch(images):
+            from keras_tricks.augment._torch import pasted
+
+            if (mixed := pasted(images, params)) is not None:
+                return mixed
         # On (batch, height, width * channels) the comparison runs over long contiguous lines.
         count, height, width, channels = ops.shape(images)
         columns = ops.broadcast_to(params["columns"][:, :, None], (count, width, channels))

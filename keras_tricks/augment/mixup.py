@@ -64,6 +64,9 @@ class MixUp(MixingAugmentation):
             "rest": ops.where(touched, params["rest"], ops.zeros_like(params["rest"])),
         }
 
+    def _transform_part(self, images: Tensor, params: Params) -> Tensor:
+        return self.transform_images(images, params)  # which makes float32 of them
+
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The blend of each image and its partner."""
         return blend_images(images, params)
@@ -77,4 +80,4 @@ class MixUp(MixingAugmentation):
                 "(batch, height, width, classes): a blend of class ids means nothing. "
                 f"Received: masks of shape {tuple(masks.shape)} and type {masks.dtype}"
             )
-        return blend_images(ops.cast(masks, "float32"), params)
+        return blend_images(masks, params)
