@@ -171,10 +171,12 @@ def _kornia(k: Any, member: str, images: np.ndarray) -> dict[str, Run]:
         return {"kornia": lambda: mix(tensors, labels)}
     if member not in KORNIA:
         return {}
-    if member in ("RandAugment", "TrivialAugment", "AutoAugment"):
+    is_policy = member in ("RandAugment", "TrivialAugment", "AutoAugment")
+    if is_policy:
         importlib.import_module("kornia.augmentation.auto")
     transform = KORNIA[member](k, images.shape[1])
-    return {"kornia": lambda: transform(tensors)}
+    # A policy of its draws the strengths for each image, and the operations once for all.
+    return {"kornia, an operation a batch" if is_policy else "kornia": lambda: transform(tensors)}
 
 
 def _albumentations(a: Any, member: str, images: np.ndarray) -> dict[str, Run]:

@@ -30,8 +30,9 @@ def medians(
     """Milliseconds that a call of each contender takes: the median over `repeats` interleaved rounds of `calls` calls.
 
     A contender must wait for its own result (an accelerator, or JAX, works on after the call returns). After `seconds`
-    no more rounds begin, but three there are. Each is timed after `rest` seconds: torch's threads look for new work for
-    some five milliseconds before they sleep, and would take the processor from the next one.
+    no more rounds begin, but three there are. With a `rest`, each is timed after as many seconds, as torch's threads
+    look for new work for some five milliseconds before they sleep, and would take the processor from the next one; and
+    after a call that is not timed, as threads that sleep take milliseconds to wake up.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
@@ -43,7 +44,9 @@ def medians(
         if done >= 3 and time.perf_counter() - began > seconds:
             break
         for name, contender in order:
-            time.sleep(rest)
+            if rest:
+                time.sleep(rest)
+                contender()
             start = clock()
             for _ in range(calls):
                 contender()

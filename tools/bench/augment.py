@@ -30,7 +30,7 @@ import keras_tricks as kt
 from keras_tricks.cli import _augmentations, _calls
 
 BACKEND = keras.backend.backend()
-REST = 0.02  # seconds
+REST = 0.01  # seconds
 BATCHES = {32: 128, 224: 64}
 CLASSES = _peers.CLASSES
 RECIPE = "recipe"
