@@ -5,7 +5,9 @@ images; glibc gives back what is larger than 32 MB each time that it is freed.
 """
 
 import math
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +17,17 @@ import torch
 SMALLEST = 2**22  # bytes; what is smaller lies where the last one of its size has been
 KEPT = 2**28  # bytes at most, of all that is kept
 NUMPY_TYPES = {torch.uint8: np.uint8, torch.float32: np.float32}
-HELD_HERE = 2  # references to memory that no tensor has: the list's, and the question's
 
 _kept: list[np.ndarray] = []
+_lock = threading.Lock()
+
+if hasattr(os, "register_at_fork"):  # another thread may hold the lock just then
+    os.register_at_fork(after_in_child=lambda: globals().update(_lock=threading.Lock()))
+
+# References to memory that no tensor has: the list's, and the question's. Without a global lock they are not counted.
+_alone = [np.empty(1, "uint8")]
+HELD_HERE = sys.getrefcount(_alone[0])
+COUNTS = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 # From the largest block freed so far, of up to 32 MB, glibc takes what it keeps for the next ones: what is computed on
 # the way must not be new memory each time either. Nothing is written to this one, so it takes no memory.
@@ -28,18 +38,20 @@ def empty(shape: Sequence[int], like: Any) -> Any:
     """A tensor of `shape` that is still to be written to, otherwise as `like`, an ordinary tensor."""
     dtype = NUMPY_TYPES.get(like.dtype)
     size = math.prod(shape) * like.element_size()
-    if dtype is None or like.device.type != "cpu" or not SMALLEST <= size <= KEPT // 2:
+    if dtype is None or like.device.type != "cpu" or not SMALLEST <= size <= KEPT // 2 or not COUNTS:
         return like.new_empty(tuple(shape))
     return torch.from_numpy(_memory(size)[:size].view(dtype).reshape(tuple(shape)))
 
 
 def _memory(size: int) -> np.ndarray:
-    for place in range(len(_kept)):
-        if size <= _kept[place].nbytes <= 2 * size and sys.getrefcount(_kept[place]) == HELD_HERE:
-            _kept.append(_kept.pop(place))
-            return _kept[-1]
-    memory = np.empty(size, "uint8")
-    _kept.append(memory)
-    while sum(one.nbytes for one in _kept) > KEPT:
-        _kept.pop(0)
-    return memory
+    with _lock:
+        for place in range(len(_kept)):
+            if size <= _kept[place].nbytes <= 2 * size and sys.getrefcount(_kept[place]) == HELD_HERE:
+                memory = _kept.pop(place)
+                break
+        else:
+            memory = np.empty(size, "uint8")
+        _kept.append(memory)
+        while sum(one.nbytes for one in _kept) > KEPT:
+            _kept.pop(0)
+        return memory

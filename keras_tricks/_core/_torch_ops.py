@@ -132,10 +132,11 @@ def _are_bytes(one: Any, other: Any) -> bool:
 
 def _are_many(condition: Tensor, one: Any, other: Any) -> bool:
     """Whether to select by bits: float32 numbers are chosen by a branch for each, often after a wrong guess."""
-    values = (condition, one, other)
-    if any(type(value) not in PLAIN or value.requires_grad or value.device.type != "cpu" for value in values):
+    if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
         return False
-    return one.dtype == other.dtype == torch.float32 and sum(value.numel() for value in values) >= MANY
+    if not one.dtype == other.dtype == torch.float32 or condition.numel() + one.numel() + other.numel() < MANY:
+        return False
+    return all(host_array(value) is not None for value in (condition, one, other))
 
 
 def can_cut_windows(images: Tensor) -> bool:

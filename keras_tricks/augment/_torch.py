@@ -53,14 +53,23 @@ def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, widt
             _own.part = None
         if changed is None:
             changed = _torch_memory.empty((count, *part.shape[1:]), part)
-        if part.data_ptr() != changed[rows].data_ptr():
-            changed[rows] = part
+        place = changed[rows]
+        if not is_there(part, place):
+            place.copy_(part.clone() if own and part.data_ptr() == place.data_ptr() else part)
     return changed
+
+
+def is_there(part: Any, place: Any) -> bool:
+    """Whether `part` is what lies in `place`, in the same order."""
+    return part.data_ptr() == place.data_ptr() and part.stride() == place.stride() and part.dtype == place.dtype
 
 
 def is_own(images: Any) -> bool:
     """Whether these are images that nobody else has, or may only look so: they can be written to."""
-    return _own.part is not None and images.data_ptr() == _own.part.data_ptr() and images.shape == _own.part.shape
+    part = _own.part
+    if part is None or images.data_ptr() != part.data_ptr() or images.numel() != part.numel():
+        return False
+    return sorted(images.stride()) == sorted(part.stride())  # all of it once, in any order of its axes
 
 
 def _known(*tensors: Any) -> list[np.ndarray] | None:
@@ -99,7 +108,7 @@ def put(value: Any, rows: Any, new: Any) -> None:
         value.index_copy_(0, rows, new)
         return
     values = value.numpy()
-    for row, block in zip(rows.tolist(), new.numpy(), strict=True):
+    for row, block in zip(rows.tolist(), new.contiguous().numpy(), strict=True):
         values[row] = block
 
 
@@ -314,6 +323,8 @@ def copied(images: Any) -> Any:
 
 def scaled(levels: Any, factor: Any, offset: Any) -> Any:
     """See `keras_tricks.augment._levels.scaled`; along the lines, of which a number for each channel is repeated."""
+    if levels.is_cuda:  # fewer operations
+        return levels + offset if factor is None else levels * factor + offset
     count, height, width, channels = levels.shape
     lines = levels.reshape(count, height, width * channels)
     factor, offset = _along_line(factor, width, channels), _along_line(offset, width, channels)

@@ -117,7 +117,8 @@ class RandomCrop(BatchAugmentation):
         if ops.is_torch(images) and not isinstance(fill, str):
             from keras_tricks.augment._torch import windows
 
-            if (seen := windows(images, params["top"], params["left"], size, _in_type_of(images, fill))) is not None:
+            level = _in_type_of(images, fill) if self.padding else 0
+            if (seen := windows(images, params["top"], params["left"], size, level)) is not None:
                 return seen
         if ops.can_cut_windows(images) and (self.padding == 0 or not isinstance(fill, str)):
             padded = images if isinstance(fill, str) else self._pad(images, fill)
