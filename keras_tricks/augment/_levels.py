@@ -18,6 +18,9 @@ Tensor = Any
 GRAY_WEIGHTS = (0.299, 0.587, 0.114)
 LEVEL_COUNT = 256
 BLACK = "black"
+# To be added before the rest is dropped. A hair above a half: where a level falls between two exactly, all backends
+# round up, whatever their last digit says.
+ROUNDING = 0.5 + 2.0**-10
 POSTERIZE_MASKS = np.array([256 - 2 ** (8 - bits) for bits in range(9)])
 
 

@@ -151,8 +151,7 @@ def move(images: Tensor, affine: Affine, moved: Tensor, chance: float, fill: flo
         x, y = source_points(*_resampling.from_centre(height, width), (matrix, translation))
         x, y = x + 0.5 * ops.number(width - 1), y + 0.5 * ops.number(height - 1)
         seen = _resampling.resample(images, x, y, fill, "bilinear")
-        # A hair above: where a level falls between two exactly, all backends round up, whatever their last digit says.
-        return ops.cast(seen + (0.5 + 2.0**-10), "uint8")  # which drops the rest
+        return ops.cast(seen + _levels.ROUNDING, "uint8")  # which drops the rest
 
     return _subset.change(images, moved, chance, resampled, images, *affine, own=True)
 

@@ -12,12 +12,13 @@ import torch
 
 from keras_tricks._core import _torch_memory, ops, random
 from keras_tricks.augment._hue import FALLS, SECTORS
+from keras_tricks.augment._levels import ROUNDING
+from keras_tricks.augment._resampling import HAIR
 
 # Bytes of a part of a batch: with all that is computed on the way it fits in the caches of most processors.
 PART = 2**22
 LARGE_PLANE, LARGE_IMAGE = 2**12, 2**15  # numbers from which each is worth operations of its own
 LEVEL_COUNT = 256
-HAIR = 2.0**-10
 TINY = 2.0**-126
 WORDS = ("shared_words", "own_words")
 
@@ -271,6 +272,23 @@ def blended(images: Any, params: Any) -> Any | None:
             own = image.float()
             mixed.copy_(images[partner]).sub_(own).mul_(rest).add_(own)
     return result
+
+
+def mixed_chains(levels: Any, chains: Any, weights: Any, keep: Any) -> Any | None:
+    """Large uint8 images blended with their chains, (versions, width, batch, ...), for each version; else None."""
+    known = _known(weights, keep, levels, chains) if are_large(levels) else None
+    if known is None:
+        return None
+    versions, width, count = chains.shape[:3]
+    mixed = _torch_memory.empty((versions, count, *levels.shape[1:]), levels)
+    for version, place in itertools.product(range(versions), range(count)):
+        shares, image = known[0][version, :, place].tolist(), levels[place].float()
+        blended = chains[version, 0, place].float().mul_(shares[0])
+        for chain in range(1, width):
+            blended.add_(chains[version, chain, place].float().mul_(shares[chain]))
+        blended.sub_(image).mul_(float(known[1][version, place])).add_(image)
+        mixed[version, place] = blended.add_(ROUNDING).clamp_(0.0, 255.0)  # a byte drops the rest
+    return mixed
 
 
 def pasted(images: Any, params: Any) -> Any | None:

@@ -5,6 +5,7 @@ from typing import Any
 from keras_tricks._core import checks, ops, random
 from keras_tricks.augment._base import Batch, Params, Tensor
 from keras_tricks.augment._batch import map_arrays
+from keras_tricks.augment._levels import ROUNDING
 from keras_tricks.augment._operations import NUMBERS, Amounts, amounts, drawn_operations
 from keras_tricks.augment._policy import PolicyAugmentation
 
@@ -137,15 +138,23 @@ class AugMix(PolicyAugmentation):
         versions = max(self.splits - 1, 1)
         # All chains are one batch: a graph of one chain, not of as many as there are.
         chains = self.after_slots(ops.concatenate([levels] * (versions * self.width), axis=0), params)
-        chains = ops.cast(ops.reshape(chains, (versions, self.width, count, *size)), "float32")
-        image = ops.cast(levels, "float32")[None]
+        chains = ops.reshape(chains, (versions, self.width, count, *size))
+        mixed = ops.reshape(self._mixed(levels, chains, params), (versions * count, *size))
+        return ops.concatenate([levels, mixed], axis=0) if self.splits > 1 else mixed
+
+    def _mixed(self, levels: Tensor, chains: Tensor, params: Params) -> Tensor:
+        """The uint8 levels blended with chains, (versions, width, ...); for each version."""
+        if ops.is_torch(levels):
+            from keras_tricks.augment._torch import mixed_chains
+
+            if (mixed := mixed_chains(levels, chains, params["weights"], params["keep"])) is not None:
+                return mixed
+        chains, image = ops.cast(chains, "float32"), ops.cast(levels, "float32")[None]
         blended = sum(
             params["weights"][:, chain][..., None, None, None] * chains[:, chain] for chain in range(self.width)
         )
         mixed = image + params["keep"][..., None, None, None] * (blended - image)
-        mixed = ops.cast(ops.clip(ops.floor(mixed + (0.5 + 2.0**-10)), 0.0, 255.0), "uint8")
-        mixed = ops.reshape(mixed, (versions * count, *size))
-        return ops.concatenate([levels, mixed], axis=0) if self.splits > 1 else mixed
+        return ops.cast(ops.clip(ops.floor(mixed + ROUNDING), 0.0, 255.0), "uint8")
 
     def transform(self, batch: Batch, params: Params) -> Batch:
         """The images blended; everything else as often as they are."""
