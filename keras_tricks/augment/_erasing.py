@@ -103,9 +103,10 @@ class ErasingAugmentation(BatchAugmentation):
         return self._constant(images, images.shape[-1])
 
     def _torch_boxes(self, images: Tensor, params: Params) -> Tensor | None:
-        from keras_tricks.augment._torch import fill_boxes
+        from keras_tricks.augment._torch import are_worth_boxes, fill_boxes
 
-        if self.fill == "normal" or (self.fill == "pixel" and self.value_range != (0, LEVELS)):
+        in_floats = self.fill == "normal" or (self.fill == "pixel" and self.value_range != (0, LEVELS))
+        if in_floats or not are_worth_boxes(images):
             return None
         return fill_boxes(images, params, None if self.fill == "pixel" else self._colors(images, params))
 

@@ -53,8 +53,8 @@ def are_cast_later(images: Tensor) -> bool:
 
 
 def own(levels: Tensor) -> Tensor:
-    """Levels that may be written to: on torch a copy."""
-    if not ops.is_torch(levels):
+    """Levels that torch may write to, if it does: on its processor a copy."""
+    if ops.host_array(levels) is None:
         return levels
     from keras_tricks.augment._torch import copied
 

@@ -81,9 +81,9 @@ def change_colors(images: Tensor, operation: Tensor, amount: Tensor, chances: Ma
 
     The amount is a factor (1 changes nothing) of Brightness, Contrast, Color and Sharpness, the bits that Posterize
     leaves, the threshold of Solarize, the levels of SolarizeAdd. `chances` are the probabilities of the operations.
-    On torch the images are written to.
+    On torch the images may be written to.
     """
-    if ops.is_torch(images):
+    if ops.host_array(images) is not None:
         for names, change in _changes():
             needed, chance = is_one_of(operation, names), chance_of(chances, names)
             images = _subset.change(images, needed, chance, change, images, operation, amount, own=True)
@@ -143,7 +143,7 @@ def compose(second: Affine, first: Affine) -> Affine:
 def move(images: Tensor, affine: Affine, moved: Tensor, chance: float, fill: float | str) -> Tensor:
     """Each uint8 image after its affine map, where it is `moved`, (batch,) bool, which happens with `chance`.
 
-    On torch the images are written to.
+    On torch the images may be written to.
     """
 
     def resampled(images: Tensor, matrix: Tensor, translation: Tensor) -> Tensor:

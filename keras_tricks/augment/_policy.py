@@ -68,7 +68,7 @@ class PolicyAugmentation(ColorAugmentation):
         return self.after_slots(_levels.own(levels), params)
 
     def after_slots(self, levels: Tensor, params: Params) -> Tensor:
-        """The uint8 levels after every slot; on torch they are written to."""
+        """The uint8 levels after every slot; on torch they may be written to."""
         chances = self.chances()
         moves = self._moves(params)
         for slot, (operation, amount) in enumerate(zip(params["operations"], params["amounts"], strict=True)):

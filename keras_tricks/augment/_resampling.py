@@ -30,7 +30,7 @@ def resample(images: Tensor, x: Tensor, y: Tensor, fill: float | str, interpolat
     """
     _, height, width, _ = ops.shape(images)
     inside = None
-    if interpolation == "bilinear" and not isinstance(fill, str) and _is_torch(images):
+    if interpolation == "bilinear" and not isinstance(fill, str) and _is_torch(images) and height > 1:
         from keras_tricks.augment._torch import bilinear as torch_bilinear
 
         return torch_bilinear(images, x, y, fill)

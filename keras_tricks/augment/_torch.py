@@ -12,7 +12,7 @@ import torch
 
 from keras_tricks._core import _torch_memory, ops, random
 from keras_tricks.augment._hue import FALLS, SECTORS
-from keras_tricks.augment._levels import ROUNDING
+from keras_tricks.augment._levels import GRAY_WEIGHTS, ROUNDING
 from keras_tricks.augment._resampling import HAIR
 
 # Bytes of a part of a batch: with all that is computed on the way it fits in the caches of most processors.
@@ -225,14 +225,17 @@ def look_up(levels: Any, tables: Any) -> Any | None:
     return looked_up.permute(0, 2, 3, 1).contiguous() if per_channel else looked_up
 
 
+def are_worth_boxes(images: Any) -> bool:
+    """Whether boxes are sooner filled one by one."""
+    return images.shape[1] * images.shape[2] >= LARGE_PLANE and ops.host_array(images) is not None
+
+
 def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
     """Large images, their `params`' boxes filled with `colors`, (batch or 1, boxes or 1, channels or 1), or with noise.
 
-    Noise of bytes, which is made in the boxes only. None if all of that is sooner done everywhere at once.
+    Noise of bytes, which is made in the boxes only. None if it is not known where the boxes are.
     """
-    count, height, width, channels = images.shape
-    if height * width < LARGE_PLANE or ops.host_array(images) is None:
-        return None
+    count, _, width, channels = images.shape
     contents = [params[name] for name in WORDS] if colors is None else [colors]
     known = _known(params["rows"], params["columns"], *contents)
     if known is None:
@@ -368,9 +371,9 @@ def clipped(changed: Any, levels: Any) -> Any:
     return changed.clamp_(0.0, 255.0) if is_new or is_own(changed) else changed.clamp(0.0, 255.0)
 
 
-def gray(levels: Any, weights: tuple[float, float, float]) -> Any:
+def gray(levels: Any) -> Any:
     """How bright the pixels of red, green and blue look, in each channel: a product, faster than sums of planes."""
-    matrix = np.repeat(np.array(weights, "float32")[:, None], 3, axis=1)
+    matrix = np.repeat(np.array(GRAY_WEIGHTS, "float32")[:, None], 3, axis=1)
     return levels @ ops.constant(matrix, levels)
 
 

@@ -1,6 +1,5 @@
 """RandomGrayscale."""
 
-import functools
 from typing import Any
 
 from keras_tricks._core import ops
@@ -49,12 +48,11 @@ class RandomGrayscale(ColorAugmentation):
 
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """Some without their colour."""
-        if ops.is_torch(levels) and levels.shape[-1] == 3:
-            from keras_tricks.augment._torch import gray, is_own
+        if not ops.is_torch(levels) or levels.shape[-1] == 1:
+            alike = ops.broadcast_to(_levels.grayscale(levels), ops.shape(levels))
+            return self.where_changed(params, alike, levels)
+        from keras_tricks.augment._torch import gray, is_own
 
-            alike = functools.partial(gray, weights=_levels.GRAY_WEIGHTS)
-            if "changed" not in params:
-                return alike(levels)
-            changed = params["changed"][:, 0, 0, 0]
-            return _subset.change(levels, changed, self.rate, alike, levels, own=is_own(levels))
-        return self.where_changed(params, ops.broadcast_to(_levels.grayscale(levels), ops.shape(levels)), levels)
+        if "changed" not in params or ops.host_array(levels) is None:
+            return self.where_changed(params, gray(levels), levels)
+        return _subset.change(levels, params["changed"][:, 0, 0, 0], self.rate, gray, levels, own=is_own(levels))
