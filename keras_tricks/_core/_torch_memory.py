@@ -38,6 +38,8 @@ def empty(shape: Sequence[int], like: Any) -> Any:
     """A tensor of `shape` that is still to be written to, otherwise as `like`, an ordinary tensor."""
     dtype = NUMPY_TYPES.get(like.dtype)
     size = math.prod(shape) * like.element_size()
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return like.new_empty(tuple(shape))
     if dtype is None or like.device.type != "cpu" or not SMALLEST <= size <= KEPT // 2 or not COUNTS:
         return like.new_empty(tuple(shape))
     return torch.from_numpy(_memory(size)[:size].view(dtype).reshape(tuple(shape)))

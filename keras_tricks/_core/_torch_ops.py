@@ -165,6 +165,8 @@ def host_array(tensor: Any) -> np.ndarray | None:
         return None
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return None
+    if getattr(torch.autograd.forward_ad, "_current_level", -1) >= 0:  # it may carry a derivative along
+        return None
     try:
         return tensor.numpy()
     except (RuntimeError, TypeError):  # one that stands for many, or none, in a transformed function; bfloat16

@@ -332,7 +332,9 @@ class BatchAugmentation(RandomLayer):
             from keras_tricks.augment._torch import in_parts
 
             width = images.element_size() if self.keeps_dtype and not self.computes_pixels else 4
-            own = self.keeps_places and (not self.keeps_dtype or "float32" in str(images.dtype))
+            # A trick of somebody else's may go on with what it was given.
+            ours = type(self).__module__.startswith("keras_tricks.")
+            own = ours and self.keeps_places and (not self.keeps_dtype or "float32" in str(images.dtype))
             return in_parts(self._transform_part, images, params, width, own)
         return self._transform_part(images, params)
 

@@ -89,6 +89,8 @@ class JitterAugmentation(ColorAugmentation):
             return planes.mul_(amount).clamp_(0.0, LEVELS)
         if len(planes) == 1 and step != "contrast":
             return planes
+        if step == "hue" and len(self.spans) > 1:
+            planes.clamp_(0.0, LEVELS)  # as after any other step
         if step == "hue" and self.hue_method == "hsv":
             from keras_tricks.augment._torch import shift_hue
 

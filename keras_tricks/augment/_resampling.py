@@ -12,6 +12,7 @@ Tensor = Any
 
 FILLS = ("reflect", "edge")
 HAIR = 2.0**-10  # of a pixel: more than float32 errs by in images of thousands of pixels
+LARGEST_SHIFT = 256  # by which float32 pixels may be moved, to and fro
 CUBIC = -0.5  # Pillow's; the parameter of Keys' kernel for which it is exact on parabolas
 
 
@@ -30,7 +31,8 @@ def resample(images: Tensor, x: Tensor, y: Tensor, fill: float | str, interpolat
     """
     _, height, width, _ = ops.shape(images)
     inside = None
-    if interpolation == "bilinear" and not isinstance(fill, str) and _is_torch(images) and height > 1:
+    is_small = not isinstance(fill, str) and abs(fill) <= LARGEST_SHIFT
+    if interpolation == "bilinear" and is_small and _is_torch(images) and height > 1:
         from keras_tricks.augment._torch import bilinear as torch_bilinear
 
         return torch_bilinear(images, x, y, fill)

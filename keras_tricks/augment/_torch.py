@@ -42,6 +42,7 @@ def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, widt
     count, size = len(images), max(1, PART // max(1, images[:1].numel() * width))
     if count < 2 * size or images.device.type != "cpu" or images.requires_grad or torch.compiler.is_compiling():
         return function(images, params)
+    own = own and ops.host_array(images) is not None
     changed: Any = _torch_memory.empty(images.shape, images.new_empty(0, dtype=torch.float32)) if own else None
     for start in range(0, count, size):
         rows = slice(start, start + size)
@@ -53,10 +54,13 @@ def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, widt
         finally:
             _own.part = None
         if changed is None:
-            changed = _torch_memory.empty((count, *part.shape[1:]), part)
+            shape = (count, *part.shape[1:])
+            changed = part.new_empty(shape) if ops.host_array(part) is None else _torch_memory.empty(shape, part)
         place = changed[rows]
-        if not is_there(part, place):
-            place.copy_(part.clone() if own and part.data_ptr() == place.data_ptr() else part)
+        if not own:
+            changed[rows] = part
+        elif not is_there(part, place):
+            place.copy_(part.clone() if part.data_ptr() == place.data_ptr() else part)
     return changed
 
 
@@ -120,7 +124,7 @@ def jittered(levels: Any, params: Any, change: Callable[..., Any]) -> Any | None
     """
     steps = list(params["place"])
     drawn = (*params["place"].values(), *(params[step] for step in steps))
-    known = _known(levels, *drawn) if are_large(levels) else None
+    known = _known(levels, *drawn) if steps and are_large(levels) else None
     if known is None:
         return None
     places, amounts = (np.stack([part.reshape(-1) for part in half]) for half in np.split(np.array(known[1:]), 2))
@@ -197,7 +201,8 @@ def are_worth_tables(levels: Any, channels: int) -> bool:
 def histograms(levels: Any) -> Any | None:
     """How often each uint8 level is in each image and channel, (batch, channels, 256) int32; None if all at once."""
     count, height, width, channels = levels.shape
-    if levels.dtype != torch.uint8 or height * width < LARGE_PLANE or ops.host_array(levels) is None:
+    is_small = height * width < LARGE_PLANE or not count
+    if levels.dtype != torch.uint8 or is_small or ops.host_array(levels) is None:
         return None
     planes = levels.permute(0, 3, 1, 2).reshape(count * channels, height * width)
     counts = [plane.bincount(minlength=LEVEL_COUNT) for plane in planes]
@@ -211,7 +216,7 @@ def look_up(levels: Any, tables: Any) -> Any | None:
     """
     count, height, width, _ = levels.shape
     per_channel = tables.shape[1] > 1
-    if (per_channel and height * width < LARGE_PLANE) or levels.dtype != torch.uint8:
+    if (per_channel and height * width < LARGE_PLANE) or levels.dtype != torch.uint8 or not count:
         return None
     entries = ops.host_array(tables.to(torch.uint8).contiguous())
     if entries is None or ops.host_array(levels) is None:
@@ -233,12 +238,12 @@ def are_worth_boxes(images: Any) -> bool:
 def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
     """Large images, their `params`' boxes filled with `colors`, (batch or 1, boxes or 1, channels or 1), or with noise.
 
-    Noise of bytes, which is made in the boxes only. None if it is not known where the boxes are.
+    Noise of bytes, which is made in the boxes only. None if it is not known where the boxes are, or if they have gaps.
     """
     count, _, width, channels = images.shape
     contents = [params[name] for name in WORDS] if colors is None else [colors]
     known = _known(params["rows"], params["columns"], *contents)
-    if known is None:
+    if known is None or not _are_neighbours(*known[:2]):
         return None
     rows, columns, *filling = known
     boxes = rows.shape[1]
@@ -297,7 +302,7 @@ def mixed_chains(levels: Any, chains: Any, weights: Any, keep: Any) -> Any | Non
 def pasted(images: Any, params: Any) -> Any | None:
     """Large images with a box of their partner's pixels; None if all at once is as fast."""
     known = _known(images, params["partner"], params["rows"], params["columns"]) if are_large(images) else None
-    if known is None:
+    if known is None or not _are_neighbours(*known[2:]):
         return None
     pixels, partners, rows, columns = known
     result = copied(images)
@@ -306,6 +311,11 @@ def pasted(images: Any, params: Any) -> Any | None:
             box = slice(*_ends(inside)), slice(*_ends(across))
             new[box] = pixels[partner][box]
     return result
+
+
+def _are_neighbours(*lines: np.ndarray) -> bool:
+    """Whether the lines marked, along the last axis of each array, are without gaps."""
+    return all((np.diff(marks, prepend=False, axis=-1) & marks).sum(-1).max(initial=0) <= 1 for marks in lines)
 
 
 def _ends(inside: np.ndarray) -> tuple[int, int]:
@@ -367,7 +377,8 @@ def _along_line(values: Any, width: int, channels: int) -> Any:
 
 def clipped(changed: Any, levels: Any) -> Any:
     """See `keras_tricks.augment._levels.clipped`."""
-    is_new = _known(changed) is not None and changed.is_contiguous() and changed.data_ptr() != levels.data_ptr()
+    # Where there are images of one's own, what was made of them is nobody else's either.
+    is_new = _own.part is not None and changed.is_contiguous() and changed.data_ptr() != levels.data_ptr()
     return changed.clamp_(0.0, 255.0) if is_new or is_own(changed) else changed.clamp(0.0, 255.0)
 
 

@@ -77,3 +77,99 @@ def test_gradients_reach_large_images(images):
     kt.augment.RandomBrightnessContrast(seed=1)(given).sum().backward()
     assert given.grad is not None
     assert given.grad.abs().sum() > 0
+
+
+def test_a_trick_of_a_users_may_go_on_with_what_it_was_given(images):
+    class Half(kt.augment.RGBShift):
+        def change_levels(self, levels, params):
+            return 0.5 * super().change_levels(levels, params) + 0.5 * levels
+
+    given = images.float()
+    layer = Half(red=10, green=20, blue=-30)
+    expected = (given + torch.tensor([5.0, 10.0, -15.0])).clip(0, 255)
+    np.testing.assert_allclose(layer(given).numpy(), expected.numpy(), atol=1e-4)
+
+
+def test_nothing_of_a_tricks_own_is_written_to(images):
+    picture = torch.full((96, 96, 3), 300.0)
+
+    class Showing(ColorAugmentation):
+        def sample(self, shape, seed):
+            return {}
+
+        def change_levels(self, levels, params):
+            return picture.expand(levels.shape) if len(levels) > 1 else picture[None]
+
+    assert Showing()(images).max() == 255
+    Showing()(images[:1])
+    assert (picture == 300).all()
+
+
+def test_a_trick_may_drop_channels_whatever_the_size_of_the_batch(images):
+    layer = Returning(lambda levels: levels.mean(-1, keepdim=True))
+    assert layer(images[:2]).shape == (2, 96, 96, 1)
+    assert layer(images).shape == (40, 96, 96, 1)
+
+
+def test_lines_with_gaps_are_no_box(images):
+    class Striped(kt.augment.CutOut):
+        def sample(self, shape, seed):
+            params = super().sample(shape, seed)
+            marks = torch.arange(96) % 8 == 0
+            rows = marks.expand(params["rows"].shape)
+            return params | {"rows": rows, "columns": torch.ones_like(params["columns"])}
+
+    changed = Striped(8, fill=0)(images.clamp(min=1))
+    assert (changed == 0).float().mean().item() == pytest.approx(0.125)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns of its tracing, and raises something else if that is an error
+def test_a_traced_layer_gives_each_result_memory_of_its_own(images):
+    given = images.float()
+    traced = torch.jit.trace(kt.augment.Normalize(0.5, 0.25), given, check_trace=False)
+    first = traced(0 * given)
+    traced(0 * given + 255)
+    assert (first == -2).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.parametrize("name", ["Normalize", "RGBShift", "RandomGrayscale", "ColorJitter", "RandomErasing"])
+def test_large_batches_can_be_mapped_and_have_forward_derivatives(images, name):
+    layer = getattr(kt.augment, name)(seed=1) if name != "ColorJitter" else kt.augment.ColorJitter(0.2, seed=1)
+    given = images.float() * 0.5 + 60
+    call = torch.tensor(3, dtype=torch.int32)
+    expected = layer.numbered(given, call)
+    mapped = torch.func.vmap(lambda batch: layer.numbered(batch, call))(given[None])
+    np.testing.assert_allclose(mapped[0].numpy(), expected.numpy(), atol=1e-3)
+    _, tangent = torch.func.jvp(lambda batch: layer.numbered(batch, call), (given,), (torch.ones_like(given),))
+    assert tangent.abs().sum() > 0
+
+
+def test_choices_keep_a_forward_derivative():
+    ops = importlib.import_module("keras_tricks._core.ops")
+    forward = torch.autograd.forward_ad
+    with forward.dual_level():
+        dual = forward.make_dual(torch.rand(20_000), torch.ones(20_000))
+        chosen = ops.where(dual > 0.5, dual, dual * 0.5)
+        assert forward.unpack_dual(chosen).tangent is not None
+
+
+def test_nothing_to_do_and_nothing_to_do_it_to(images):
+    np.testing.assert_array_equal(kt.augment.ColorJitter(0, 0, 0, 0)(images[:2]).numpy(), images[:2].numpy())
+    assert kt.augment.Equalize()(images[:0]).shape == (0, 96, 96, 3)
+
+
+def test_a_fill_far_from_the_pixels_costs_no_digits(images):
+    pixels = images.float() / 255
+    turned = kt.augment.RandomAffine(rotation=0, translation=(0.3, 0.3), fill=1e6, seed=1)(pixels)
+    inside = turned[turned < 1e5]
+    assert 0 < inside.numel() < turned.numel()
+    np.testing.assert_allclose((inside * 16 - (inside * 16).round()).abs().max().item(), 0.5, atol=0.01)
+
+
+def test_pixels_outside_the_range_are_held_in_it_before_the_hue(images, monkeypatch):
+    given = images.float() * 2 - 100
+    layer, same = (kt.augment.ColorJitter(0.4, 0.4, 0.4, 0.1, seed=1) for _ in range(2))
+    large = layer(given)
+    monkeypatch.setattr(importlib.import_module("keras_tricks.augment._torch"), "LARGE_IMAGE", 10**9)
+    np.testing.assert_allclose(large.numpy(), same(given).numpy(), atol=2e-3)
