@@ -31,11 +31,11 @@ def resample(images: Tensor, x: Tensor, y: Tensor, fill: float | str, interpolat
     """
     _, height, width, _ = ops.shape(images)
     inside = None
-    is_small = not isinstance(fill, str) and abs(fill) <= LARGEST_SHIFT
-    if interpolation == "bilinear" and is_small and _is_torch(images) and height > 1:
+    if interpolation == "bilinear" and not isinstance(fill, str) and _is_torch(images) and height > 1:
         from keras_tricks.augment._torch import bilinear as torch_bilinear
 
-        return torch_bilinear(images, x, y, fill)
+        if abs(fill) <= LARGEST_SHIFT:
+            return torch_bilinear(images, x, y, fill)
     if fill == "reflect":
         x, y = _reflect(x, width), _reflect(y, height)
     elif fill != "edge":
