@@ -172,7 +172,7 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
             "many times as fast as Keras' own layer (both compiled; * both eager, where Keras' does not compile or",
             "takes minutes to) / as KerasCV's (both in `tf.data`) / as the fastest peer that draws for each image;",
             "then how many times as long as to read and write the batch once, the floor that memory sets. Medians",
-            "of interleaved rounds, each backend and size in a run of its own (PyTorch's after a call that is not",
+            "of interleaved rounds, each backend and size in a run of its own (PyTorch's after calls that are not",
             "timed, its threads as they are by default); - where there is none. Ours, too, resizes without",
             "antialiasing in Resize, SmallestMaxSize and CenterCrop, as Keras does:",
             "",

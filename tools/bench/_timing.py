@@ -32,7 +32,8 @@ def medians(
     A contender must wait for its own result (an accelerator, or JAX, works on after the call returns). After `seconds`
     no more rounds begin, but three there are. With a `rest`, each is timed after as many seconds, as torch's threads
     look for new work for some five milliseconds before they sleep, and would take the processor from the next one; and
-    after a call that is not timed, as threads that sleep take milliseconds to wake up.
+    after calls for twice as long that are not timed, as threads that sleep take milliseconds to wake up and to spread
+    over the cores.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
@@ -46,7 +47,7 @@ def medians(
         for name, contender in order:
             if rest:
                 time.sleep(rest)
-                contender()
+                _wake_up(contender, 2 * rest)
             start = clock()
             for _ in range(calls):
                 contender()
@@ -54,6 +55,13 @@ def medians(
         order.append(order.pop(0))  # nobody always follows the same neighbour
         _progress(done + 1, repeats)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _wake_up(contender: Callable[[], Any], seconds: float) -> None:
+    began = time.perf_counter()
+    contender()
+    while time.perf_counter() - began < seconds:
+        contender()
 
 
 def table(results: Mapping[str, float], reference: str, images: int | None = None) -> str:
