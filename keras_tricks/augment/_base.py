@@ -329,7 +329,7 @@ class BatchAugmentation(RandomLayer):
 
     def _transform_images(self, images: Tensor, params: Params) -> Tensor:
         if self.works_in_parts and ops.is_torch(images):
-            from keras_tricks.augment._torch import in_parts
+            from keras_tricks.augment._torch_parts import in_parts
 
             width = images.element_size() if self.keeps_dtype and not self.computes_pixels else 4
             # A trick of somebody else's may go on with what it was given.

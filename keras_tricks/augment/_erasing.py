@@ -29,8 +29,6 @@ class ErasingAugmentation(BatchAugmentation):
     keeps_dtype = True
     keeps_places = True
     works_in_parts = True
-    # Whether the lines of a box are neighbours.
-    fills_boxes = True
 
     def __init__(self, fill: str | float | tuple[float, ...] = "pixel", **kwargs: Any):
         super().__init__(**kwargs)
@@ -63,7 +61,7 @@ class ErasingAugmentation(BatchAugmentation):
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, their boxes filled."""
-        if self.fills_boxes and ops.is_torch(images) and (filled := self._torch_boxes(images, params)) is not None:
+        if "rows" in params and ops.is_torch(images) and (filled := self._torch_boxes(images, params)) is not None:
             return filled
         # On (batch, height, width * channels) the comparison runs over long contiguous lines.
         count, height, width, channels = ops.shape(images)
@@ -103,7 +101,7 @@ class ErasingAugmentation(BatchAugmentation):
         return self._constant(images, images.shape[-1])
 
     def _torch_boxes(self, images: Tensor, params: Params) -> Tensor | None:
-        from keras_tricks.augment._torch import are_worth_boxes, fill_boxes
+        from keras_tricks.augment._torch_pixels import are_worth_boxes, fill_boxes
 
         in_floats = self.fill == "normal" or (self.fill == "pixel" and self.value_range != (0, LEVELS))
         if in_floats or not are_worth_boxes(images):

@@ -44,7 +44,7 @@ class FlippingAugmentation(BatchAugmentation):
 
 def _mirrored(images: Tensor, chosen: Tensor, axis: int) -> Tensor:
     if ops.is_torch(images):
-        from keras_tricks.augment._torch import mirrored
+        from keras_tricks.augment._torch_pixels import mirrored
 
         return mirrored(images, chosen, axis)
     return ops.where(ops.reshape(chosen, (-1, 1, 1, 1)), ops.flip(images, axis=axis), images)

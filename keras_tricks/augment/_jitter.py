@@ -65,7 +65,7 @@ class JitterAugmentation(ColorAugmentation):
     def change_levels(self, levels: Tensor, params: Params) -> Tensor:
         """The images after all steps."""
         if ops.is_torch(levels):
-            from keras_tricks.augment._torch import jittered
+            from keras_tricks.augment._torch_colors import jittered
 
             if (jittered_levels := jittered(levels, params, self._changed)) is not None:
                 return jittered_levels
@@ -92,7 +92,7 @@ class JitterAugmentation(ColorAugmentation):
         if step == "hue" and len(self.spans) > 1:
             planes.clamp_(0.0, LEVELS)  # as after any other step
         if step == "hue" and self.hue_method == "hsv":
-            from keras_tricks.augment._torch import shift_hue
+            from keras_tricks.augment._torch_colors import shift_hue
 
             return shift_hue(planes, amount)
         if step == "hue":

@@ -38,7 +38,7 @@ def whole(levels: Tensor) -> Tensor:
     """The nearest whole levels of 0 to 255: float32, or on torch uint8, where each operation is a pass."""
     if not ops.is_torch(levels):
         return ops.clip(ops.round(levels), 0.0, 255.0)
-    from keras_tricks.augment._torch import as_bytes
+    from keras_tricks.augment._torch_colors import as_bytes
 
     return as_bytes(levels)
 
@@ -47,7 +47,7 @@ def are_cast_later(images: Tensor) -> bool:
     """Whether what becomes of `images` may be of another dtype: on torch, where it is copied to its place anyway."""
     if not ops.is_torch(images):
         return False
-    from keras_tricks.augment._torch import is_own
+    from keras_tricks.augment._torch_parts import is_own
 
     return is_own(images)
 
@@ -56,7 +56,7 @@ def own(levels: Tensor) -> Tensor:
     """Levels that torch may write to, if it does: on its processor a copy."""
     if ops.host_array(levels) is None:
         return levels
-    from keras_tricks.augment._torch import copied
+    from keras_tricks.augment._torch_parts import copied
 
     return copied(levels)
 
@@ -99,7 +99,7 @@ def join(planes: list[Tensor]) -> Tensor:
 def scaled(levels: Tensor, factor: Any, offset: Any) -> Tensor:
     """`levels * factor + offset`, a factor of None being 1; both (batch or 1, 1, 1, channels or 1), or for channels."""
     if ops.is_torch(levels):
-        from keras_tricks.augment._torch import scaled as torch_scaled
+        from keras_tricks.augment._torch_colors import scaled as torch_scaled
 
         return torch_scaled(levels, factor, offset)
     return levels + offset if factor is None else levels * factor + offset
@@ -108,7 +108,7 @@ def scaled(levels: Tensor, factor: Any, offset: Any) -> Tensor:
 def clipped(changed: Tensor, levels: Tensor) -> Tensor:
     """What was made of `levels` held inside 0 to 255; on torch in the memory it has, if it is not theirs."""
     if ops.is_torch(changed):
-        from keras_tricks.augment._torch import clipped as torch_clipped
+        from keras_tricks.augment._torch_colors import clipped as torch_clipped
 
         return torch_clipped(changed, levels)
     return ops.clip(changed, 0.0, 255.0)
@@ -177,7 +177,7 @@ def histograms(levels: Tensor) -> Tensor:
     The levels are uint8 or whole numbers.
     """
     if ops.is_torch(levels):
-        from keras_tricks.augment._torch import histograms as torch_histograms
+        from keras_tricks.augment._torch_colors import histograms as torch_histograms
 
         if (counts := torch_histograms(levels)) is not None:
             return counts
@@ -209,7 +209,7 @@ def tables_that_equalize(counts: Tensor) -> Tensor:
 def look_up(levels: Tensor, tables: Tensor) -> Tensor:
     """Each level, uint8 or a whole number, replaced by its entry in the `(batch, channels or 1, 256)` tables."""
     if ops.is_torch(levels):
-        from keras_tricks.augment._torch import look_up as torch_look_up
+        from keras_tricks.augment._torch_colors import look_up as torch_look_up
 
         if (looked_up := torch_look_up(levels, tables)) is not None:
             return looked_up
@@ -226,7 +226,7 @@ def by_table(levels: Tensor, function: Callable[[Tensor], Tensor], channels: int
     """
     if not ops.is_torch(levels) or not is_uint8(levels):
         return function(levels)
-    from keras_tricks.augment._torch import are_worth_tables
+    from keras_tricks.augment._torch_colors import are_worth_tables
 
     if not are_worth_tables(levels, channels):
         return function(levels)
@@ -253,7 +253,7 @@ def change_inside(levels: Tensor, change: Callable[[Tensor, Tensor], Tensor]) ->
         return levels
     lines = ops.reshape(levels, (count, height, width * channels))
     if ops.is_torch(levels):
-        from keras_tricks.augment._torch import sums_around
+        from keras_tricks.augment._torch_colors import sums_around
 
         values = ops.cast(lines, "int16") if is_uint8(levels) else lines
         around = sums_around(values, channels)

@@ -181,7 +181,7 @@ def _is_slow(images: Tensor) -> bool:
     """Whether to say for which images a member is drawn: what torch computes for others costs as much as for them."""
     if not ops.is_torch(images):
         return False
-    from keras_tricks.augment._torch import are_large
+    from keras_tricks.augment._torch_parts import are_large
 
     return are_large(images)
 

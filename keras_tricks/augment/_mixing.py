@@ -120,7 +120,7 @@ class MixingAugmentation(BatchAugmentation):
 def blend_images(images: Tensor, params: Params) -> Tensor:
     """Each image moved towards its partner's by the share `rest`: exactly itself where that is 0; float32."""
     if ops.is_torch(images):
-        from keras_tricks.augment._torch import blended
+        from keras_tricks.augment._torch_pixels import blended
 
         if (mixed := blended(images, params)) is not None:
             return mixed

@@ -32,7 +32,7 @@ def resample(images: Tensor, x: Tensor, y: Tensor, fill: float | str, interpolat
     _, height, width, _ = ops.shape(images)
     inside = None
     if interpolation == "bilinear" and not isinstance(fill, str) and _is_torch(images) and height > 1:
-        from keras_tricks.augment._torch import bilinear as torch_bilinear
+        from keras_tricks.augment._torch_pixels import bilinear as torch_bilinear
 
         if abs(fill) <= LARGEST_SHIFT:
             return torch_bilinear(images, x, y, fill)
@@ -59,7 +59,7 @@ def bilinear(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
     `x` and `y` broadcast against each other: (batch, rows or 1, columns or 1).
     """
     if _is_torch(images):
-        from keras_tricks.augment._torch import bilinear as torch_bilinear
+        from keras_tricks.augment._torch_pixels import bilinear as torch_bilinear
 
         return torch_bilinear(images, x, y)
     count, height, width, channels = ops.shape(images)

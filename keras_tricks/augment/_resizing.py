@@ -100,7 +100,7 @@ class ShortSideResizing(FixedResizing):
         if tuple(images.shape[1:3]) == tuple(params["size"]):
             return images
         if ops.is_torch(images) and self.interpolation == "bilinear":
-            from keras_tricks.augment._torch import resize
+            from keras_tricks.augment._torch_pixels import resize
 
             return resize(images, params["size"], self.antialias)
         return super().transform_images(images, params)

@@ -28,7 +28,7 @@ def change(
     if chance == 0:
         return value
     if ops.is_torch(value):
-        from keras_tricks.augment._torch import change_rows
+        from keras_tricks.augment._torch_parts import change_rows
 
         if (changed := change_rows(value, needed, function, parts, own)) is not None:
             return changed

@@ -145,7 +145,7 @@ class AugMix(PolicyAugmentation):
     def _mixed(self, levels: Tensor, chains: Tensor, params: Params) -> Tensor:
         """The uint8 levels blended with chains, (versions, width, ...); for each version."""
         if ops.is_torch(levels):
-            from keras_tricks.augment._torch import mixed_chains
+            from keras_tricks.augment._torch_colors import mixed_chains
 
             if (mixed := mixed_chains(levels, chains, params["weights"], params["keep"])) is not None:
                 return mixed

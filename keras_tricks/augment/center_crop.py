@@ -77,7 +77,7 @@ class CenterCrop(FixedResizing):
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The windows, resized."""
         if ops.is_torch(images) and self.interpolation == "bilinear":
-            from keras_tricks.augment._torch import resize
+            from keras_tricks.augment._torch_pixels import resize
 
             height, width = params["image"]
             sides = short_side_scale(height, width, self.short_side)

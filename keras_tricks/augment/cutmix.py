@@ -69,7 +69,7 @@ class CutMix(MixingAugmentation):
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """Each image with its partner's pixels in the box."""
         if ops.is_torch(images):
-            from keras_tricks.augment._torch import pasted
+            from keras_tricks.augment._torch_pixels import pasted
 
             if (mixed := pasted(images, params)) is not None:
                 return mixed

@@ -45,8 +45,6 @@ class GridMask(ErasingAugmentation):
     Reference: [Chen et al., 2020](https://arxiv.org/abs/2001.04086)
     """
 
-    fills_boxes = False
-
     def __init__(
         self,
         unit: float | tuple[float, float] = (3 / 7, 1.0),

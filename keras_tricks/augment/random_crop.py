@@ -57,6 +57,8 @@ class RandomCrop(BatchAugmentation):
         if fill not in (_levels.BLACK, "reflect") and not checks.is_number(fill):
             raise checks.fail("fill", 'a number, "black" or "reflect"', fill)
         self.fill = fill
+        # Cut out of reflections pixels are gathered one by one; else whole windows are copied.
+        self.works_in_parts = fill == "reflect"
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The corner of each image's window."""
@@ -115,7 +117,7 @@ class RandomCrop(BatchAugmentation):
         count, height, width, channels = ops.shape(images)
         size = (height, width) if self.size is None else self.size
         if ops.is_torch(images) and not isinstance(fill, str):
-            from keras_tricks.augment._torch import windows
+            from keras_tricks.augment._torch_pixels import windows
 
             level = _in_type_of(images, fill) if self.padding else 0
             if (seen := windows(images, params["top"], params["left"], size, level)) is not None:

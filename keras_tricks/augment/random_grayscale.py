@@ -51,7 +51,8 @@ class RandomGrayscale(ColorAugmentation):
         if not ops.is_torch(levels) or levels.shape[-1] == 1:
             alike = ops.broadcast_to(_levels.grayscale(levels), ops.shape(levels))
             return self.where_changed(params, alike, levels)
-        from keras_tricks.augment._torch import gray, is_own
+        from keras_tricks.augment._torch_colors import gray
+        from keras_tricks.augment._torch_parts import is_own
 
         if "changed" not in params or ops.host_array(levels) is None:
             return self.where_changed(params, gray(levels), levels)

@@ -325,23 +325,16 @@ class AugmentationContract:
             self.assert_same(changed, expected)
             np.testing.assert_allclose(to_numpy(labels), to_numpy(wanted), atol=1e-6)
 
-    @pytest.mark.skipif(BACKEND != "torch", reason="compiled code makes no new tensor for each operation")
+    @pytest.mark.skipif(BACKEND != "torch", reason="JAX and TensorFlow compile one code for batches of any size")
     @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-    def test_a_part_of_a_large_batch_at_a_time_it_gives_the_same_batch(self, monkeypatch, dtype):
-        torch_augment = importlib.import_module("keras_tricks.augment._torch")
-        images = make_images(dtype)
-        whole = self.make()(images)
-        monkeypatch.setattr(torch_augment, "PART", 3 * images[0].size * (1 if dtype == "uint8" else 4))
-        self.assert_same(self.make()(images), whole)
-
-    @pytest.mark.skipif(BACKEND != "torch", reason="compiled code is the same for images of any size")
-    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-    def test_large_images_become_what_small_ones_do(self, monkeypatch, dtype):
-        torch_augment = importlib.import_module("keras_tricks.augment._torch")
+    @pytest.mark.parametrize("way", ["in parts", "one by one"])
+    def test_large_batches_become_what_small_ones_do(self, monkeypatch, dtype, way):
+        torch_parts = importlib.import_module("keras_tricks.augment._torch_parts")
         images = make_images(dtype)
         small = self.make()(images)
-        for name in ("LARGE_PLANE", "LARGE_IMAGE"):
-            monkeypatch.setattr(torch_augment, name, 1)
+        limits = {"PART": 3 * images[0].nbytes} if way == "in parts" else {"LARGE_PLANE": 1, "LARGE_IMAGE": 1}
+        for name, limit in limits.items():
+            monkeypatch.setattr(torch_parts, name, limit)
         self.assert_same(self.make()(images), small)
         np.testing.assert_array_equal(images, make_images(dtype))
 

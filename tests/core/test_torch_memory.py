@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 if keras.backend.backend() != "torch":
-    pytest.skip("torch's memory", allow_module_level=True)
+    pytest.skip("JAX and TensorFlow keep the memory of their results themselves", allow_module_level=True)
 
 torch = importlib.import_module("torch")
 memory = importlib.import_module("keras_tricks._core._torch_memory")

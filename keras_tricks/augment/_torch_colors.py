@@ -1,0 +1,154 @@
+"""What torch does to colours several times faster by operations of its own, on its processor above all."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from keras_tricks._core import _torch_memory, ops
+from keras_tricks.augment._hue import FALLS, SECTORS
+from keras_tricks.augment._levels import GRAY_WEIGHTS, LEVEL_COUNT, ROUNDING
+from keras_tricks.augment._torch_parts import are_large, arrays_of, have_own, in_parts, is_large_plane, is_own
+
+TINY = 2.0**-126
+
+
+def are_worth_tables(levels: Any, channels: int) -> bool:
+    """Whether bytes are sooner looked up in a table for each image and each of `channels` than computed."""
+    return is_large_plane(levels[:1].numel() // channels) and ops.host_array(levels) is not None
+
+
+def histograms(levels: Any) -> Any | None:
+    """How often each uint8 level is in each image and channel, (batch, channels, 256) int32; None if all at once."""
+    count, height, width, channels = levels.shape
+    is_small = not is_large_plane(height * width) or not count
+    if levels.dtype != torch.uint8 or is_small or ops.host_array(levels) is None:
+        return None
+    planes = levels.permute(0, 3, 1, 2).reshape(count * channels, height * width)
+    counts = [plane.bincount(minlength=LEVEL_COUNT) for plane in planes]
+    return torch.stack(counts).to(torch.int32).reshape(count, channels, LEVEL_COUNT)
+
+
+def look_up(levels: Any, tables: Any) -> Any | None:
+    """Each uint8 level replaced by its entry in the tables of its image and channel, or of its image; None if slower.
+
+    Tables are (batch, channels or 1, 256). Python's own way of replacing bytes takes a sixth of a gather's time.
+    """
+    count, height, width, _ = levels.shape
+    per_channel = tables.shape[1] > 1
+    if (per_channel and not is_large_plane(height * width)) or levels.dtype != torch.uint8 or not count:
+        return None
+    entries = ops.host_array(tables.to(torch.uint8).contiguous())
+    if entries is None or ops.host_array(levels) is None:
+        return None
+    planes = (levels.permute(0, 3, 1, 2) if per_channel else levels).contiguous().numpy()
+    strings = planes.reshape(count * tables.shape[1], -1)
+    replaced = np.empty_like(strings)
+    for string, new, table in zip(strings, replaced, entries.reshape(-1, LEVEL_COUNT), strict=True):
+        new[:] = np.frombuffer(bytearray(string).translate(table.tobytes()), "uint8")
+    looked_up = torch.from_numpy(replaced.reshape(planes.shape))
+    return looked_up.permute(0, 2, 3, 1).contiguous() if per_channel else looked_up
+
+
+def as_bytes(levels: Any) -> Any:
+    """The nearest whole levels of 0 to 255, uint8."""
+    if is_own(levels):
+        return levels.clamp_(0.0, 255.0).round_().to(torch.uint8)
+    return in_parts(lambda part, _: part.clamp(0.0, 255.0).round_().to(torch.uint8), levels, {}, levels.element_size())
+
+
+def scaled(levels: Any, factor: Any, offset: Any) -> Any:
+    """See `keras_tricks.augment._levels.scaled`; along the lines, of which a number for each channel is repeated."""
+    if levels.is_cuda:  # fewer operations
+        return levels + offset if factor is None else levels * factor + offset
+    count, height, width, channels = levels.shape
+    lines = levels.reshape(count, height, width * channels)
+    factor, offset = _along_line(factor, width, channels), _along_line(offset, width, channels)
+    if is_own(levels) and levels.is_contiguous():
+        lines = (lines if factor is None else lines.mul_(factor)).add_(offset)
+    else:
+        lines = lines + offset if factor is None else lines * factor + offset
+    return lines.reshape(levels.shape)
+
+
+def _along_line(values: Any, width: int, channels: int) -> Any:
+    if not isinstance(values, torch.Tensor):
+        return values
+    values = values.reshape(-1, 1, 1, values.shape[-1])
+    if values.shape[-1] == 1:
+        return values[..., 0]
+    return values.expand(-1, -1, width, -1).reshape(-1, 1, width * channels)
+
+
+def clipped(changed: Any, levels: Any) -> Any:
+    """See `keras_tricks.augment._levels.clipped`."""
+    is_new = have_own() and changed.is_contiguous() and changed.data_ptr() != levels.data_ptr()
+    return changed.clamp_(0.0, 255.0) if is_new or is_own(changed) else changed.clamp(0.0, 255.0)
+
+
+def gray(levels: Any) -> Any:
+    """How bright the pixels of red, green and blue look, in each channel: a product, faster than sums of planes."""
+    matrix = np.repeat(np.array(GRAY_WEIGHTS, "float32")[:, None], 3, axis=1)
+    return levels @ ops.constant(matrix, levels)
+
+
+def sums_around(lines: Any, channels: int) -> Any:
+    """The sums over 3x3 pixels, the middle five times, of (batch, rows, width * channels) without the outermost."""
+    rows = lines[:, :-2] + lines[:, 1:-1]
+    rows += lines[:, 2:]
+    around = rows[:, :, : -2 * channels] + rows[:, :, channels:-channels]
+    around += rows[:, :, 2 * channels :]
+    return around.add_(lines[:, 1:-1, channels:-channels], alpha=4)
+
+
+def jittered(levels: Any, params: Any, change: Callable[..., Any]) -> Any | None:
+    """Large images after the steps of a jitter, each image's in its order: `change(planes, step, amount)` one by one.
+
+    Planes are (channels, height, width), and may be written to. None if images are small.
+    """
+    steps = list(params["place"])
+    drawn = (*params["place"].values(), *(params[step] for step in steps))
+    known = arrays_of(levels, *drawn) if steps and are_large(levels) else None
+    if known is None:
+        return None
+    places, amounts = (np.stack([part.reshape(-1) for part in half]) for half in np.split(np.array(known[1:]), 2))
+    changed = _torch_memory.empty(levels.shape, levels)
+    for index, image in enumerate(levels):
+        planes = image.permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
+        for step in places[:, index].argsort():
+            planes = change(planes, steps[step], float(amounts[step, index]))
+        changed[index] = planes.permute(1, 2, 0)
+    return changed
+
+
+def shift_hue(planes: Any, turns: float) -> Any:
+    """As `keras_tricks.augment._hue.shift_hue`, of the planes of one image, (3, height, width), all three in one."""
+    red, green, blue = planes
+    high = torch.maximum(torch.maximum(red, green), blue)
+    span = high - torch.minimum(torch.minimum(red, green), blue)
+    sectors, falls = (ops.constant(np.array(places, "float32")[:, None, None], planes) for places in (SECTORS, FALLS))
+    # A colour whose span is 0 has no hue, and differences of 0: divided by the least number above 0 they stay so.
+    hues = (planes.roll(-1, 0) - planes.roll(-2, 0)).div_(span.clamp(min=TINY)).add_(sectors)
+    hue = ops.where(red >= high, hues[0], ops.where(green >= high, hues[1], hues[2])).add_(6.0 * turns)
+    place = hue + falls
+    place.sub_(place.mul(1 / 6).floor_().mul_(6.0))
+    return high - torch.minimum(place, 4.0 - place).clamp_(0.0, 1.0).mul_(span)
+
+
+def mixed_chains(levels: Any, chains: Any, weights: Any, keep: Any) -> Any | None:
+    """Large uint8 images blended with their chains, (versions, width, batch, ...), for each version; else None."""
+    known = arrays_of(weights, keep, levels, chains) if are_large(levels) else None
+    if known is None:
+        return None
+    versions, width, count = chains.shape[:3]
+    mixed = _torch_memory.empty((versions, count, *levels.shape[1:]), levels)
+    for version, place in itertools.product(range(versions), range(count)):
+        shares, image = known[0][version, :, place].tolist(), levels[place].float()
+        blended = chains[version, 0, place].float().mul_(shares[0])
+        for chain in range(1, width):
+            blended.add_(chains[version, chain, place].float().mul_(shares[chain]))
+        blended.sub_(image).mul_(float(known[1][version, place])).add_(image)
+        mixed[version, place] = blended.add_(ROUNDING).clamp_(0.0, 255.0)  # a byte drops the rest
+    return mixed
