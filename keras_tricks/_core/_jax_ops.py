@@ -3,8 +3,19 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 Tensor = Any
+
+
+def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
+    """See `keras_tricks._core.ops.take`."""
+    axis %= value.ndim
+    if value.shape[axis] == 0:
+        # JAX takes nothing out of nothing, not even no images.
+        return jnp.zeros((*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :]), value.dtype)
+    # Keras' own asks of each index whether it is in range.
+    return jnp.asarray(value).at[(slice(None),) * axis + (indices,)].get(mode="promise_in_bounds")
 
 
 def windows(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:

@@ -25,6 +25,14 @@ def has_numbers(part: Tensor) -> bool:
     return tf.executing_eagerly() and isinstance(part, (tf.Tensor, tf.Variable)) and _is_numeric(part)
 
 
+def is_outside() -> bool:
+    """Whether what runs here is not compiled: outside of functions, and in those that `tf.data` makes.
+
+    Of other functions nobody can tell.
+    """
+    return tf.executing_eagerly() or tf.compat.v1.get_default_graph().name.startswith("Dataset_")
+
+
 def is_traced(part: Any) -> bool:
     """Whether this belongs to a function that is being compiled."""
     return tf.is_symbolic_tensor(part)

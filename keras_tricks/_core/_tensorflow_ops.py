@@ -148,6 +148,11 @@ def switch(index: Tensor, branches: Sequence[Any]) -> Any:
     return tf.switch_case(index, list(branches))
 
 
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Whole images, resized bilinearly, float32."""
+    return tf.image.resize(images, size)
+
+
 _calls: weakref.WeakKeyDictionary[Any, tf.Variable] = weakref.WeakKeyDictionary()
 
 

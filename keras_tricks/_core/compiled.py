@@ -47,10 +47,10 @@ def run(layer: Any, batch: Batch, call: Tensor) -> Batch:
     """`layer.run_once(batch, call)`, compiled if it can be: not if what it depends on is not known by its value."""
     if ops.in_pipeline(batch["images"]):
         compiler = importlib.import_module("keras_tricks._core._tensorflow_compiled")
-        function = layer.run_once
-        return compiler.function(function)(batch, call) if compiler.is_known(batch) else function(batch, call)
+        is_compiled = compiler.is_known(batch) and not layer.is_one_operation(batch)
+        return (compiler.function(layer.run_once) if is_compiled else layer.run_once)(batch, call)
     backend = keras.backend.backend()
-    if backend not in CALLS_BEFORE:
+    if backend not in CALLS_BEFORE or (backend == "tensorflow" and layer.is_one_operation(batch)):
         return layer.run_once(batch, call)
     compiler = importlib.import_module(f"keras_tricks._core._{backend}_compiled")
     parts = [part for part in keras.tree.flatten((batch, call)) if part is not None]
@@ -66,6 +66,13 @@ def run(layer: Any, batch: Batch, call: Tensor) -> Batch:
     if calls.function is None:
         calls.function = _compile(layer, compiler)
     return calls.function(batch, call, [keras.ops.convert_to_tensor(stream.state) for stream in layer.streams()])
+
+
+def is_outside() -> bool:
+    """Whether what runs here is sure not to be part of a function of TensorFlow's that others may compile, or save."""
+    if not ops.is_tensorflow():
+        return True
+    return importlib.import_module("keras_tricks._core._tensorflow_compiled").is_outside()
 
 
 def in_graph(function: Callable[..., Batch], batch: Batch, *tensors: Tensor) -> Batch:

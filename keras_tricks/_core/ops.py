@@ -1,7 +1,7 @@
 """`keras.ops`, also where Keras' own cannot go: inside a `tf.data` graph while JAX or torch is the backend.
 
 A trick writes `from keras_tricks._core import ops` and nothing else. Within `tensorflow_graph()` the same names mean
-TensorFlow's operations; everywhere else they are `keras.ops`.
+TensorFlow's operations, within `numpy_arrays()` NumPy's; everywhere else they are `keras.ops`.
 
 On torch, `keras.ops` sends each plain number that it is given to the accelerator, and waits for it to arrive. Here are
 therefore the operations that a trick calls with numbers, and `constant` for arrays. With Python's own operators
@@ -22,7 +22,7 @@ import numpy as np
 Tensor = Any
 
 _ops_of_backend: ModuleType | None = None
-_graph: contextvars.ContextVar[ModuleType | None] = contextvars.ContextVar("_graph", default=None)
+_chosen: contextvars.ContextVar[ModuleType | None] = contextvars.ContextVar("_chosen", default=None)
 
 
 def __getattr__(name: str) -> Any:
@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _namespace() -> ModuleType:
-    return _graph.get() or _of_backend()
+    return _chosen.get() or _of_backend()
 
 
 def _of_backend() -> ModuleType:
@@ -84,7 +84,7 @@ def bitwise_xor(value: Tensor, other: Any) -> Tensor:
 
 def right_shift(value: Tensor, count: int) -> Tensor:
     """`keras.ops.right_shift`."""
-    if in_tensorflow_graph() or keras.backend.backend() == "tensorflow":
+    if is_tensorflow():
         return _namespace().right_shift(value, count)
     return value >> count
 
@@ -97,10 +97,8 @@ def clip(value: Tensor, low: Any, high: Any) -> Tensor:
 def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
     """`keras.ops.take` along a named axis, with indices in range."""
     if not is_torch(value):
-        if keras.backend.backend() == "jax" and not in_tensorflow_graph() and value.shape[axis] == 0:
-            # JAX takes nothing out of nothing, not even no images.
-            axis %= len(value.shape)
-            return _namespace().zeros((*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :]), value.dtype)
+        if keras.backend.backend() == "jax" and _chosen.get() is None:
+            return importlib.import_module("keras_tricks._core._jax_ops").take(value, indices, axis)
         return _namespace().take(value, indices, axis=axis)
     # Keras' own looks for negative indices first: two more passes.
     axis %= value.ndim
@@ -152,7 +150,7 @@ def once(value: Tensor) -> Tensor:
 
     It fuses what makes the value into what uses it, unless something stands between that cannot be fused.
     """
-    if is_torch(value) or in_tensorflow_graph():
+    if is_torch(value) or in_tensorflow_graph() or isinstance(value, np.ndarray):
         return value
     if len(value.shape) == 0:
         return once(_namespace().stack([value, value]))[0]
@@ -204,6 +202,11 @@ def windows(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) ->
     return importlib.import_module("keras_tricks._core._jax_ops").windows(images, top, left, size)
 
 
+def is_tensorflow() -> bool:
+    """Whether tensors here are TensorFlow's, whatever the backend."""
+    return in_tensorflow_graph() or keras.backend.backend() == "tensorflow"
+
+
 def is_torch(value: Any) -> bool:
     """Whether `value` is a tensor of torch, whose operations run one by one."""
     return hasattr(value, "index_select")
@@ -221,7 +224,8 @@ def is_foreign_graph_tensor(value: Any) -> bool:
 
 def in_tensorflow_graph() -> bool:
     """Whether this is within `tensorflow_graph()`."""
-    return _graph.get() is not None
+    namespace = _chosen.get()
+    return namespace is not None and namespace.__name__.endswith("_tensorflow_ops")
 
 
 def in_pipeline(value: Any) -> bool:
@@ -229,12 +233,24 @@ def in_pipeline(value: Any) -> bool:
     return "tensorflow" in sys.modules and sys.modules["tensorflow"].is_symbolic_tensor(value)
 
 
-@contextlib.contextmanager
-def tensorflow_graph() -> Iterator[ModuleType]:
+def tensorflow_graph() -> contextlib.AbstractContextManager[ModuleType]:
     """Within it, this module's operations are TensorFlow's."""
-    namespace = importlib.import_module("keras_tricks._core._tensorflow_ops")
-    token = _graph.set(namespace)
+    return _within("_tensorflow_ops")
+
+
+def numpy_arrays() -> contextlib.AbstractContextManager[ModuleType]:
+    """Within it, this module's operations are NumPy's: for arrays that are known before anything runs.
+
+    Compilers gather by constants several times as fast as by numbers that are computed first.
+    """
+    return _within("_numpy_ops")
+
+
+@contextlib.contextmanager
+def _within(name: str) -> Iterator[ModuleType]:
+    namespace = importlib.import_module(f"keras_tricks._core.{name}")
+    token = _chosen.set(namespace)
     try:
         yield namespace
     finally:
-        _graph.reset(token)
+        _chosen.reset(token)

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 
 from keras_tricks._core import checks, compiled, ops, random
 from keras_tricks._core.stream import RandomLayer, Stream
@@ -11,6 +12,9 @@ from keras_tricks.augment import _batch, _boxes
 Tensor = Any
 Params = dict[str, Any]
 Batch = dict[str, Any]
+
+# The number of the call where nothing is drawn.
+NO_CALL = np.int32(0)
 Boxes = dict[str, Any]
 
 
@@ -65,6 +69,11 @@ class BatchAugmentation(RandomLayer):
     autograph_info__: ClassVar[dict[str, Any]] = {}
     # A member that only moves or replaces pixels returns the dtype it is given; the others the layer's compute dtype.
     keeps_dtype = False
+    # Whether anything is drawn. What draws nothing does the same at inference as in training.
+    is_random = True
+    # Whether the hook that changes images wants them in float32. Compilers keep a batch that is cast before it is
+    # gathered from: who gathers casts what is gathered. On torch images are cast first all the same.
+    casts_first = True
     # Whether images and labels of one sample depend on another sample of the batch.
     mixes_samples = False
     # Whether the hooks work on channels-first images too.
@@ -164,6 +173,8 @@ class BatchAugmentation(RandomLayer):
 
     def _next_call(self) -> Tensor:
         """The number of this call."""
+        if not self.is_random:
+            return NO_CALL
         if self.counts_calls and self.stream.worker_place() is not None:
             raise ValueError(
                 f"{self.name} tells the epoch from the number of the call, and each worker process counts its own. "
@@ -182,7 +193,9 @@ class BatchAugmentation(RandomLayer):
             beside = () if labels is None and sample_weight is None else (labels, sample_weight)
             return super().__call__(inputs, *beside, **mode)
         with ops.tensorflow_graph() as tensorflow_ops:
-            call = tensorflow_ops.next_call(self) if training in (None, True) else None
+            call = None
+            if training in (None, True):
+                call = tensorflow_ops.next_call(self) if self.is_random else NO_CALL
             return give_back(self.run(batch, call))
 
     def numbered(self, inputs: Any, call: Tensor) -> Any:
@@ -199,9 +212,15 @@ class BatchAugmentation(RandomLayer):
         images = batch["images"]
         if len(images.shape) == 3:
             return _batch.drop_batch_axis(self.run(_batch.add_batch_axis(batch), call))
+        if call is None and not self.is_random and compiled.is_outside():
+            call = NO_CALL
         if call is None or not self.supports_jit:
             return self.run_once(batch, call)
         return compiled.run(self, batch, call)
+
+    def is_one_operation(self, batch: Batch) -> bool:
+        """Whether TensorFlow has an operation for this that it does sooner than what its compiler makes."""
+        return False
 
     def run_once(self, batch: Batch, call: Tensor | None) -> Batch:
         """`run` for a batch with its first axis, as it is compiled."""
@@ -227,7 +246,7 @@ class BatchAugmentation(RandomLayer):
 
     def augment_some(self, batch: Batch, wanted: Tensor | None, call: Tensor, place: str, seed: Tensor | None) -> Batch:
         """As `augment`, where only the images `wanted`, (batch,) bools, are looked at afterwards; None for all."""
-        key = self.stream_key(call, place, seed)
+        key = self.stream_key(call, place, seed) if self.is_random else None
         shape = self._channels_last_shape(batch["images"])
         params = self.sample(shape, key)
         touched = wanted
@@ -339,7 +358,7 @@ class BatchAugmentation(RandomLayer):
         return self._transform_part(images, params)
 
     def _transform_part(self, images: Tensor, params: Params) -> Tensor:
-        if not self.keeps_dtype:
+        if not self.keeps_dtype and (self.casts_first or ops.is_torch(images)):
             images = ops.cast(images, "float32")
         return self._in_channels_last(self.transform_images, images, params)
 

@@ -1,11 +1,16 @@
 """How the augmentations work that resize a box of each image, each image by its own box, to one size."""
 
+import importlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from keras_tricks._core import checks, ops
+from keras_tricks._core import checks, compiled, ops
 from keras_tricks.augment import _resampling
-from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
+from keras_tricks.augment._base import Batch, BatchAugmentation, Boxes, Params, Tensor
 
+SMALL = 64  # pixels along a side
+Operation = Callable[[Tensor, tuple[int, int]], Tensor]
 Box = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
@@ -20,6 +25,7 @@ class ResizingAugmentation(BatchAugmentation):
 
     samples_rate = True
     works_in_parts = True
+    casts_first = False
 
     def __init__(self, interpolation: str = "bilinear", antialias: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
@@ -36,7 +42,11 @@ class ResizingAugmentation(BatchAugmentation):
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The boxes, resized."""
-        box, size, within = self.box_of(params), params["size"], params.get("within")
+        return self.resized(images, params, self.box_of(params))
+
+    def resized(self, images: Tensor, params: Params, box: Box) -> Tensor:
+        """A `box` of each image, resized."""
+        size, within = params["size"], params.get("within")
         resized = _resampling.resize_boxes(images, box, size, within, self.interpolation, self.antialias)
         return ops.clip(resized, *self.value_range) if self.interpolation == "bicubic" else resized
 
@@ -53,7 +63,13 @@ class ResizingAugmentation(BatchAugmentation):
 
 
 class FixedResizing(ResizingAugmentation):
-    """Base of the resizing that draws nothing: a trick writes `size_of` and `box`, one box for all images."""
+    """Base of the resizing that draws nothing: a trick writes `short_side`, `size_of` and `box`, one for all images.
+
+    It resizes images to `short_side` and cuts a window of `size_of` out of their middle, which may be all of them.
+    """
+
+    is_random = False
+    short_side: int
 
     def __init__(self, interpolation: str = "bilinear", antialias: bool = True, **kwargs: Any):
         super().__init__(interpolation, antialias, **kwargs)
@@ -80,12 +96,57 @@ class FixedResizing(ResizingAugmentation):
         """The one box of all images: masks and boxes ask for it, images not always."""
         return self.box(*params["image"])
 
+    def transform_images(self, images: Tensor, params: Params) -> Tensor:
+        """The box, resized."""
+        image, size = params["image"], params["size"]
+        if not _are_known(image):
+            return super().transform_images(images, params)
+        sides = short_side_scale(image[0], image[1], self.short_side)
+        resize = self._operation(images, image, sides)
+        if sides == image or resize is not None:
+            resized = images if resize is None else resize(images, sides)
+            if size == sides:
+                return resized
+            top, left = (round((side - window) / 2) for side, window in zip(sides, size, strict=True))
+            return resized[:, top : top + size[0], left : left + size[1]]
+        if ops.is_torch(images):
+            return super().transform_images(images, params)
+        with ops.numpy_arrays():
+            box = self.box_of(params)
+        return self.resized(images, params, box)
+
+    def is_one_operation(self, batch: Batch) -> bool:
+        """Whether these are images alone that TensorFlow resizes as a whole."""
+        images = batch["images"]
+        image = self._channels_last_shape(images)[1:3]
+        if not _are_known(image) or any(
+            batch.get(name) is not None for name in ("segmentation_masks", "bounding_boxes")
+        ):
+            return False
+        return self._operation(images, image, short_side_scale(image[0], image[1], self.short_side)) is not None
+
+    def _operation(self, images: Tensor, image: tuple[int, int], sides: tuple[int, int]) -> Operation | None:
+        """The backend's own operation that resizes whole images of size `image`, if it has one that is faster."""
+        if self.interpolation != "bilinear" or sides == image:
+            return None
+        antialias = self.antialias and (sides[0] < image[0] or sides[1] < image[1])
+        is_small, is_all = max(image) <= SMALL, self.size_of(*image) == sides
+        if ops.is_torch(images):
+            # Few pixels are sooner resized as a whole, and so are many that are to be averaged.
+            if not (antialias or is_small or is_all):
+                return None
+            torch_pixels = importlib.import_module("keras_tricks.augment._torch_pixels")
+            return partial(torch_pixels.resize, antialias=antialias)
+        # Compiled, TensorFlow's is several times slower than ours; and so it is in any case where it antialiases.
+        if antialias or not (is_small and is_all and ops.is_tensorflow() and compiled.is_outside()):
+            return None
+        return importlib.import_module("keras_tricks._core._tensorflow_ops").resize
+
 
 class ShortSideResizing(FixedResizing):
     """Base of `Resize` and its other name: a subclass sets `short_side`."""
 
     works_in_parts = False  # on torch it is one operation
-    short_side: int
 
     def size_of(self, height: Any, width: Any) -> tuple[Any, Any]:
         """`short_side` and the other side, rounded."""
@@ -94,16 +155,6 @@ class ShortSideResizing(FixedResizing):
     def box(self, height: Any, width: Any) -> Box:
         """The whole image."""
         return central_box((height, width), (height, width), ops.zeros((1,), "float32"))
-
-    def transform_images(self, images: Tensor, params: Params) -> Tensor:
-        """The images, resized; as they are if they have that size."""
-        if tuple(images.shape[1:3]) == tuple(params["size"]):
-            return images
-        if ops.is_torch(images) and self.interpolation == "bilinear":
-            from keras_tricks.augment._torch_pixels import resize
-
-            return resize(images, params["size"], self.antialias)
-        return super().transform_images(images, params)
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
         """`short_side` and the other side, rounded; None where a side is not known."""
@@ -131,8 +182,12 @@ def central_box(image: tuple[Any, Any], box: tuple[Any, Any], like: Tensor) -> B
     return (top - height) * 0.5, (left - width) * 0.5, height, width
 
 
+def _are_known(sides: tuple[Any, ...]) -> bool:
+    return all(isinstance(side, int) for side in sides)
+
+
 def _smaller(first: Any, second: Any) -> Any:
-    if isinstance(first, int) and isinstance(second, int):
+    if _are_known((first, second)):
         return min(first, second)
     return ops.minimum(*(ops.cast(ops.convert_to_tensor(side), "int32") for side in (first, second)))
 

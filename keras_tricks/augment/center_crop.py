@@ -3,10 +3,7 @@
 from typing import Any
 
 from keras_tricks._core import checks, ops
-from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._resizing import Box, FixedResizing, central_window, short_side_scale
-
-SMALL = 64  # pixels along a side
 
 
 class CenterCrop(FixedResizing):
@@ -16,7 +13,7 @@ class CenterCrop(FixedResizing):
 
     Helps when: testing what was trained with RandomResizedCrop: 0.875 is the usual ratio, 0.95 that of newer recipes.
     Hurts when: what decides the class stands at the border.
-    Cost: two batched matrix products; a gather of four pixels for each pixel where nothing can shrink.
+    Cost: a weighted sum of a few pixels for each pixel, along columns and then along rows.
 
     Args:
         size: Height and width of the window, in pixels; an integer for both.
@@ -53,11 +50,7 @@ class CenterCrop(FixedResizing):
         self.ratio = checks.rate("ratio", ratio)
         if self.ratio == 0:
             raise checks.fail("ratio", "above 0, up to 1", ratio)
-
-    @property
-    def short_side(self) -> int:
-        """Of the images from which the window is cut, in pixels."""
-        return round(min(self.size) / self.ratio)
+        self.short_side = round(min(self.size) / self.ratio)
 
     def size_of(self, height: Any, width: Any) -> tuple[Any, Any]:
         """`size`, if such a window fits."""
@@ -73,21 +66,6 @@ class CenterCrop(FixedResizing):
     def box(self, height: Any, width: Any) -> Box:
         """The window in the middle."""
         return central_window((height, width), self.short_side, self.size, ops.zeros((1,), "float32"))
-
-    def transform_images(self, images: Tensor, params: Params) -> Tensor:
-        """The windows, resized."""
-        if ops.is_torch(images) and self.interpolation == "bilinear":
-            from keras_tricks.augment._torch_pixels import resize
-
-            height, width = params["image"]
-            sides = short_side_scale(height, width, self.short_side)
-            shrinks = sides[0] < height or sides[1] < width
-            # Few pixels are sooner resized as a whole, and so are many that are to be averaged.
-            if (self.antialias and shrinks) or max(height, width) <= SMALL:
-                top, left = (round((side - window) / 2) for side, window in zip(sides, self.size, strict=True))
-                resized = images if sides == (height, width) else resize(images, sides, self.antialias)
-                return resized[:, top : top + self.size[0], left : left + self.size[1]]
-        return super().transform_images(images, params)
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int | None, int | None]:
         """`size`."""

@@ -39,6 +39,8 @@ class Normalize(ColorAugmentation):
         ```
     """
 
+    is_random = False
+
     def __init__(
         self,
         mean: float | Sequence[float] = (0.485, 0.456, 0.406),

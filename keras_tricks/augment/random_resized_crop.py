@@ -21,7 +21,7 @@ class RandomResizedCrop(ResizingAugmentation):
 
     Helps when: objects are seen at any size and place; the standard of ImageNet.
     Hurts when: small images or small objects: a crop of 8 % of the area may miss what the label says.
-    Cost: a gather of four pixels for each pixel; two batched matrix products where it antialiases or is bicubic.
+    Cost: a gather of four pixels for each pixel; where it antialiases or is bicubic, of a few along each axis.
 
     Args:
         size: Height and width of what comes out, in pixels; an integer for both.

@@ -16,7 +16,7 @@ class RandomScaleCrop(ResizingAugmentation):
 
     Helps when: objects are seen at several sizes; milder than RandomResizedCrop, since the ratio of the sides stays.
     Hurts when: images are smaller than `short_side`: they are blown up first.
-    Cost: two batched matrix products; a gather of four pixels for each pixel where nothing can shrink.
+    Cost: a weighted sum of a few pixels for each pixel, along columns and then along rows.
 
     Args:
         short_side: Smallest and largest short side, in pixels; an integer is fixed.

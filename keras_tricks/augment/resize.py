@@ -12,7 +12,7 @@ class Resize(ShortSideResizing):
     The long side is rounded. The same in training and at inference.
 
     Helps when: images are larger than the model needs.
-    Cost: two batched matrix products; a gather of four pixels for each pixel where nothing shrinks.
+    Cost: a weighted sum of a few pixels for each pixel, along columns and then along rows.
 
     Args:
         short_side: In pixels, at least 1.
