@@ -129,6 +129,7 @@ def _by_taps(images: Tensor, rows: tuple[Tensor, Tensor], columns: tuple[Tensor,
 def _by_products(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """The images, resized by products with weights of all pixels."""
     count, height, width, channels = ops.shape(images)
+    rows, columns = ops.convert_to_tensor(rows), ops.convert_to_tensor(columns)
     new_height, new_width = ops.shape(rows)[1], ops.shape(columns)[1]
     images = ops.cast(images, "float32")
     lines = ops.matmul(rows, ops.reshape(images, (count, height, width * channels)))

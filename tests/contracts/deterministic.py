@@ -20,6 +20,12 @@ class DeterministicContract(AugmentationContract):
         layer, images = self.make(), make_images()
         np.testing.assert_array_equal(to_numpy(layer(images)), to_numpy(layer(images)))
 
+    def test_no_call_is_counted(self):
+        layer = self.make()
+        before = to_numpy(layer.stream.state)
+        layer(make_images())
+        np.testing.assert_array_equal(to_numpy(layer.stream.state), before)
+
     def test_another_seed_or_an_explicit_name_draws_other_numbers(self):
         """Here neither matters."""
         images = make_images()

@@ -137,3 +137,23 @@ def test_the_gradient_of_a_crop_is_1_where_a_pixel_is_seen():
     )
     windows.sum().backward()
     np.testing.assert_array_equal(images.grad.numpy(), np.isin(values, to_numpy(windows.detach())))
+
+
+def test_what_is_known_before_anything_runs_is_numpys():
+    values = np.arange(4, dtype="float32")
+    with ops.numpy_arrays():
+        rounded = ops.cast(ops.floor(values / 2), "int32")
+        assert not ops.in_tensorflow_graph()
+    assert isinstance(rounded, np.ndarray)
+    np.testing.assert_array_equal(rounded, [0, 0, 1, 1])
+    assert not isinstance(ops.floor(values), np.ndarray)
+
+
+def test_entries_are_taken_along_any_axis_even_of_none():
+    values = np.random.default_rng(5).random((3, 4, 5), "float32")
+    for axis in (0, 1, 2, -1):
+        places = np.array([[2, 0], [1, 1]], "int32")
+        taken = to_numpy(ops.take(tensor(values), tensor(places), axis=axis))
+        np.testing.assert_array_equal(taken, np.take(values, places, axis=axis))
+    none = ops.take(tensor(values[:0]), tensor(np.zeros((0, 2), "int32")), axis=0)
+    assert tuple(none.shape) == (0, 2, 4, 5)
