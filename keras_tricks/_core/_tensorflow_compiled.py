@@ -30,7 +30,8 @@ def is_outside() -> bool:
 
     Of other functions nobody can tell.
     """
-    return tf.executing_eagerly() or tf.compat.v1.get_default_graph().name.startswith("Dataset_")
+    graph = tf.compat.v1.get_default_graph()
+    return tf.executing_eagerly() or getattr(graph, "name", "").startswith("Dataset_")
 
 
 def is_traced(part: Any) -> bool:
