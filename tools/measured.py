@@ -153,7 +153,7 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
         f"| {count} images of {side}x{side}, {dtype} | {' | '.join(BACKENDS[backend] for backend in backends)} |",
         "|---|" + "---|" * len(backends),
     ]
-    for member in dict.fromkeys(kind[0] for kind in latest):
+    for member in sorted({kind[0] for kind in latest}):
         cells = [_cell(latest.get((member, side, dtype, backend))) for backend in backends]
         lines.append(f"| {member} | {' | '.join(cells)} |")
     summary = ["| median of the ratios | " + " | ".join(BACKENDS[b] for b in backends) + " |", lines[1]]
@@ -174,7 +174,8 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
             "then how many times as long as to read and write the batch once, the floor that memory sets. Medians",
             "of interleaved rounds, each backend and size in a run of its own (PyTorch's after calls that are not",
             "timed, its threads as they are by default); - where there is none. Ours, too, resizes without",
-            "antialiasing in Resize, SmallestMaxSize and CenterCrop, as Keras does:",
+            "antialiasing in Resize, SmallestMaxSize and CenterCrop, as Keras' does by default; 'Resize antialiased'",
+            "is ours by its default, and Keras' told to:",
             "",
             *lines,
             "",

@@ -6,6 +6,7 @@ Ours are timed eagerly, compiled (JAX, TensorFlow) and in tf.data (TensorFlow), 
 in tf.data, where they run. Peers (pip install "keras-tricks[peers]") that are not there are reported as missing;
 --peers names a folder they are installed in (pip install --target) if the environment is to stay as it is. "floor" is
 reading and writing the batch once; "recipe" is flip, RandomResizedCrop, RandAugment(2, 9), erasing, mixup or cutmix.
+Resize, SmallestMaxSize and CenterCrop do not antialias, as Keras' does not by default; "Resize antialiased" does.
 """
 
 import importlib
@@ -34,6 +35,7 @@ REST = 0.01  # seconds
 BATCHES = {32: 128, 224: 64}
 CLASSES = _peers.CLASSES
 RECIPE = "recipe"
+ANTIALIASED = "Resize antialiased"
 Run = Callable[[], Any]
 
 # How ours are called, where the defaults leave most images as they are or there is no default.
@@ -49,6 +51,7 @@ CALLS = {
     "RandomApply": "RandomApply(invert)",
     "RandomChoice": "RandomChoice([mixup, cutmix])",
     "RandAugment": "RandAugment(2, 9)",
+    ANTIALIASED: "Resize({smaller})",
     RECIPE: "flip, RandomResizedCrop, RandAugment(2, 9), erasing, RandomChoice([mixup, cutmix])",
 }
 KERAS: dict[str, Callable[[Any, int], Any]] = {
@@ -58,6 +61,7 @@ KERAS: dict[str, Callable[[Any, int], Any]] = {
         [k.Resizing(round(side / 0.875), round(side / 0.875)), k.CenterCrop(side, side)]
     ),
     "Resize": lambda k, side: k.Resizing(_smaller(side), _smaller(side)),
+    ANTIALIASED: lambda k, side: k.Resizing(_smaller(side), _smaller(side), antialias=True),
     "RandomAffine": lambda k, side: k.RandomRotation(15 / 360, fill_mode="constant"),
     "RandomPerspective": lambda k, side: k.RandomPerspective(),
     "ColorJitter": lambda k, side: k.RandomColorJitter(
@@ -351,7 +355,7 @@ def summary(results: dict[tuple[str, int, str], dict[str, float]]) -> None:
 
 def main() -> None:
     parser = arguments(__doc__)
-    members = [*_calls.class_names(), RECIPE]
+    members = [*_calls.class_names(), ANTIALIASED, RECIPE]
     parser.add_argument("--only", help="comma-separated members, or recipe (default: all)")
     parser.add_argument("--sizes", default="32,224", help="sides of the images (default: %(default)s)")
     parser.add_argument("--dtypes", default="uint8,float32", help="(default: %(default)s)")
