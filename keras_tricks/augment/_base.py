@@ -12,10 +12,9 @@ from keras_tricks.augment import _batch, _boxes
 Tensor = Any
 Params = dict[str, Any]
 Batch = dict[str, Any]
-
-# The number of the call where nothing is drawn.
-NO_CALL = np.int32(0)
 Boxes = dict[str, Any]
+
+NO_CALL = np.int32(0)  # the number of the call where nothing is drawn
 
 
 class BatchAugmentation(RandomLayer):

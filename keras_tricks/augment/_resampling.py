@@ -1,7 +1,9 @@
 """Images seen between their pixels, and resized out of boxes. Coordinates count pixel centres from 0."""
 
 import contextlib
+import functools
 import math
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -229,10 +231,11 @@ def _shares(line: _Line, kernel: _Kernel, pixels: Tensor, centres: Tensor, stret
 
 def _weighted(lines: Tensor, pixels: Tensor, shares: Tensor) -> Tensor:
     """Lines made of taps of each of `lines`, (batch, lines, pixels, depth): (batch, lines, parts, depth), float32."""
-    return sum(
+    taps = [
         ops.cast(_pixels_of(lines, pixels[:, tap]), "float32") * shares[:, tap][:, None, :, None]
         for tap in range(pixels.shape[1])
-    )
+    ]
+    return functools.reduce(operator.add, taps)
 
 
 def _pixels_of(lines: Tensor, places: Tensor) -> Tensor:

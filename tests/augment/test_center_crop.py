@@ -1,10 +1,13 @@
+import importlib
+from functools import partial
+
 import numpy as np
 import pytest
 
 import keras_tricks as kt
 from tests.augment.photographs import photographs, pillow_resize
 from tests.contracts.deterministic import DeterministicContract
-from tests.running import to_numpy
+from tests.running import BACKEND, in_pipeline, to_numpy
 
 
 class TestCenterCrop(DeterministicContract):
@@ -42,3 +45,20 @@ class TestCenterCrop(DeterministicContract):
     def test_a_window_that_does_not_fit_is_refused(self):
         with pytest.raises(ValueError, match=r"Received: size=\(40, 90\), images of 100 x 150 pixels"):
             kt.augment.CenterCrop((40, 90))(photographs(100, 150))
+
+    @pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX and torch have no graphs that are saved uncompiled")
+    def test_at_inference_it_is_compiled_in_a_pipeline_and_not_in_a_graph_that_may_be_saved(self):
+        tf = importlib.import_module("tensorflow")
+        graphs = []
+
+        class Noted(kt.augment.CenterCrop):
+            def transform_images(self, images, params):
+                graphs.append(tf.compat.v1.get_default_graph())
+                return super().transform_images(images, params)
+
+        images, crop = photographs(40, 60), partial(Noted(20), training=False)
+        mapped = in_pipeline(crop, images)
+        assert graphs[-1].outer_graph.name.startswith("Dataset_")
+        traced = tf.function(crop, autograph=False).get_concrete_function(tf.constant(images))
+        assert graphs[-1] is traced.graph
+        np.testing.assert_allclose(traced(tf.constant(images)).numpy(), mapped.numpy(), atol=1e-3)
