@@ -24,6 +24,20 @@ def build(
     return [_make(call, fitting, num_classes, seed) for call in calls]
 
 
+def check_size(layers: Sequence[augment.BatchAugmentation], image_shape: tuple[int, ...]) -> None:
+    """Raises unless images `(height, width, channels)` leave `layers` in the size that the model is made for."""
+    height, width = image_shape[:2]
+    try:
+        size = augment.Sequence(layers).output_size(height, width)
+    except ValueError as error:
+        raise CommandError(f"--augment: {error}") from error
+    if size != (height, width):
+        raise CommandError(
+            f"--augment must keep the size of the images, {height} x {width}, for which the model is made. "
+            f"Received: what makes them {size[0]} x {size[1]}"
+        )
+
+
 def fitting_arguments(image_shape: tuple[int, ...], steps_per_epoch: int = 1) -> dict[str, dict[str, Any]]:
     """Arguments, by class, that suit images `(height, width, channels)` where none are given."""
     height, width = image_shape[:2]

@@ -19,6 +19,7 @@ def find(arguments: argparse.Namespace) -> int:
     model = _models.build(arguments.model, shape, data.num_classes, arguments.seed)
     steps_per_epoch = max(1, len(data.x_train) // arguments.batch_size)
     layers = _augmentations.build(names, shape, data.num_classes, arguments.seed, steps_per_epoch)
+    _augmentations.check_size(layers, shape)
     trainer = kt.Trainer(model, augment=layers)
     trainer.compile(_optimizer(arguments.optimizer), loss=kt.losses.Crossentropy(label_smoothing=0.1))
     found = kt.diagnostics.learning_rate_range(

@@ -33,7 +33,8 @@ def train(settings: Settings, folder: RunFolder | None, began_with: dict[str, An
     data = _console.load(settings.dataset, settings.image_size, settings.strict, console)
     config = _describe(settings, data)
     # A call with arguments that the trick refuses is told before there is a run.
-    _augmentations.build(settings.augment, data.x_train.shape[1:], data.num_classes, settings.seed)
+    shape = data.x_train.shape[1:]
+    _augmentations.check_size(_augmentations.build(settings.augment, shape, data.num_classes, settings.seed), shape)
     folder = folder or RunFolder.next_free(pathlib.Path("runs"), data.name)
     if began_with is None:
         folder.begin(config)

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -281,6 +282,18 @@ class TestRefusals:
         (folder_of_images / "cat" / "broken.png").write_bytes(b"not an image")
         out = tmp_path / "run"
         assert "cat/broken.png" in error_of(capsys, "--dataset", folder_of_images, "--strict", "--out", out)
+
+    @pytest.mark.parametrize(
+        ("augment", "message"),
+        [
+            ("Resize(28), flip", "the size of the images, 8 x 8, for which the model is made. Received: .* 28 x 28"),
+            ("choice([flip, Resize(4)])", "must make images of one size"),
+        ],
+    )
+    def test_an_augmentation_that_makes_images_of_another_size(self, capsys, tmp_path, augment, message):
+        out = tmp_path / "run"
+        assert re.search(message, error_of(capsys, "--augment", augment, "--out", out))
+        assert not out.exists()
 
     @pytest.mark.parametrize(
         ("option", "value", "message"),
