@@ -212,7 +212,7 @@ def main() -> None:
     if unknown := set(options.backends) - set(BACKENDS):
         parser.error(f"unknown backend {', '.join(sorted(unknown))}: choose from {', '.join(BACKENDS)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the suites are stopped too
-    # A shell's background jobs ignore Ctrl-C, and so would the suites: tests that interrupt training would wait for ever.
+    # A shell's background jobs ignore Ctrl-C, and so would the suites: tests that interrupt training would never end.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     total = run(options.backends or BACKENDS, options.pytest, minutes=options.minutes)
     print(f"{total.passed} passed, {total.failed} failed")
