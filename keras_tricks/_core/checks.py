@@ -5,6 +5,8 @@ import numbers
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 
 def fail(argument: str, expected: str, value: Any) -> ValueError:
     """The error for an `argument` that is not as `expected`; the caller raises it."""
@@ -19,6 +21,13 @@ def is_number(value: Any) -> bool:
 def is_integer(value: Any) -> bool:
     """Whether `value` is an integer (a bool is not an integer)."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def flag(argument: str, value: Any) -> bool:
+    """True or False, and nothing that is merely true or false in Python, as every word is true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise fail(argument, "True or False", value)
+    return bool(value)
 
 
 def rate(argument: str, value: Any) -> float:

@@ -185,12 +185,9 @@ class BatchAugmentation(RandomLayer):
         """See `call`; also takes TensorFlow's tensors inside `tf.data` while another backend is active."""
         batch, give_back = _batch.name_parts(inputs, labels, sample_weight)
         self._check_batch(batch)
-        if batch.get("bounding_boxes") is not None:
-            inputs = dict(inputs) | {"bounding_boxes": batch["bounding_boxes"]}
         if not ops.is_foreign_graph_tensor(batch["images"]):
             mode = {} if training is None else {"training": training}
-            beside = () if labels is None and sample_weight is None else (labels, sample_weight)
-            return super().__call__(inputs, *beside, **mode)
+            return super().__call__(give_back(batch), **mode)
         with ops.tensorflow_graph() as tensorflow_ops:
             call = None
             if training in (None, True):
@@ -271,6 +268,8 @@ class BatchAugmentation(RandomLayer):
             raise ValueError(
                 f"{type(self).__name__} moves images, masks and boxes, and not `keypoints`: leave them out."
             )
+        if batch.get("segmentation_masks") is not None and not self.keeps_places:
+            self._check_masks(batch["segmentation_masks"], self._channels_last_shape(batch["images"]))
         hooks = {
             "images": self._transform_images,
             "labels": self.transform_labels,
@@ -362,16 +361,28 @@ class BatchAugmentation(RandomLayer):
         return self._in_channels_last(self.transform_images, images, params)
 
     def _transform_masks(self, masks: Tensor, params: Params) -> Tensor:
-        if self.keeps_places or len(masks.shape) == 4:
+        if self.keeps_places:
+            return self.transform_masks(masks, params)
+        if len(masks.shape) == 4:
             return self._in_channels_last(self.transform_masks, masks, params)
-        if len(masks.shape) != 3:
+        if self.data_format == "channels_first":
+            return self._in_channels_last(self.transform_masks, masks[:, None], params)[:, 0]
+        return self.transform_masks(masks[..., None], params)[..., 0]
+
+    def _check_masks(self, masks: Tensor, shape: tuple[Any, ...]) -> None:
+        """Raises unless there is a mask for each of the images of `shape`, channels last, as high and as wide."""
+        if len(masks.shape) not in (3, 4):
             raise ValueError(
                 "`segmentation_masks` must be laid out as the images, with or without an axis of channels. "
                 f"Received: masks of shape {tuple(masks.shape)}"
             )
-        if self.data_format == "channels_first":
-            return self._in_channels_last(self.transform_masks, masks[:, None], params)[:, 0]
-        return self.transform_masks(masks[..., None], params)[..., 0]
+        sides = self._channels_last_shape(masks)[:3] if len(masks.shape) == 4 else ops.shape(masks)
+        known = [pair for pair in zip(sides, shape[:3], strict=True) if all(isinstance(side, int) for side in pair)]
+        if any(own != wanted for own, wanted in known):
+            raise ValueError(
+                "`segmentation_masks` must be as many, as high and as wide as the images. "
+                f"Received: masks of shape {tuple(masks.shape)} for {shape[0]} images of {shape[1]} x {shape[2]}"
+            )
 
     def _transform_boxes(self, boxes: Boxes, params: Params, size: tuple[Any, Any], new_size: tuple[Any, Any]) -> Boxes:
         corners = _boxes.to_corners(boxes, self.bounding_box_format, *size)

@@ -8,7 +8,7 @@ from typing import Any
 from keras_tricks._core import checks, ops, random
 from keras_tricks._core.stream import Stream
 from keras_tricks.augment._base import Batch, BatchAugmentation, Boxes, Tensor
-from keras_tricks.augment._batch import map_arrays
+from keras_tricks.augment._batch import map_arrays, map_entries
 from keras_tricks.augment._mixing import MixingAugmentation
 
 CHANGED = ("images", "labels", "sample_weight", "segmentation_masks", "bounding_boxes")
@@ -199,10 +199,12 @@ def _padded(boxes: Boxes, given: Boxes, times: int) -> Boxes:
 
 
 def _select(choice: Tensor, outcomes: Sequence[Any]) -> Any:
-    """Of tensors, or of dicts of them, for each image the one whose index is its `choice`."""
+    """Of tensors, or of dicts and lists of them, for each image the one whose index is its `choice`."""
     chosen = outcomes[0]
     if isinstance(chosen, dict):
         return {name: _select(choice, [outcome[name] for outcome in outcomes]) for name in chosen}
+    if isinstance(chosen, (list, tuple)):
+        return map_entries(lambda *entries: _select(choice, entries), *outcomes)
     for index, outcome in enumerate(outcomes[1:], start=1):
         if outcome is not chosen:
             drawn = ops.reshape(choice, (-1,) + (1,) * (len(outcome.shape) - 1))

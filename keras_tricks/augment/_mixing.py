@@ -72,12 +72,14 @@ class MixingAugmentation(BatchAugmentation):
         return {name: mixed[name] for name in batch} | {"sample_weight": ops.reshape(total, ops.shape(weights))}
 
     def soft_rows(self, labels: Tensor) -> Tensor:
-        """Labels as float32 rows of shares of the classes; an integer out of range becomes a row of zeros."""
+        """Labels as float32 rows of shares of the classes; what is no class becomes a row of zeros."""
         self._check_label_form(labels)
         if not self._are_class_ids(labels):
             return ops.cast(labels, "float32")
-        ids = ops.cast(ops.reshape(labels, (-1, 1)), "int32")
-        return ops.cast(ops.equal(ids, ops.arange(self.num_classes, dtype="int32")[None, :]), "float32")
+        dtype = "int32" if "int" in _dtype(labels) else "float32"
+        ids = ops.cast(ops.reshape(labels, (-1, 1)), dtype)
+        classes = ops.cast(ops.arange(self.num_classes, dtype="int32")[None, :], dtype)
+        return ops.cast(ops.equal(ids, classes), "float32")
 
     def check_labels(self, labels: Tensor) -> None:
         """Raises for labels of a form that cannot be mixed and for class ids, if known, out of range."""
@@ -87,14 +89,20 @@ class MixingAugmentation(BatchAugmentation):
         if not self._are_class_ids(labels):
             return
         values = host.value(labels)
-        if values is not None and values.size and not 0 <= values.min() <= values.max() < self.num_classes:
-            wrong = np.unique(values[(values < 0) | (values >= self.num_classes)])
+        if values is None:
+            return
+        if (wrong := values[(values < 0) | (values >= self.num_classes) | (values % 1 != 0)]).size:
             raise ValueError(
-                f"Integer labels must be in [0, num_classes={self.num_classes}). "
-                f"Received: labels {', '.join(map(str, wrong[:5]))}"
+                f"Labels of one number must be classes, integers in [0, num_classes={self.num_classes}). "
+                f"Received: labels {', '.join(map(str, np.unique(wrong)[:5]))}"
             )
 
     def _check_label_form(self, labels: Tensor) -> None:
+        if not hasattr(labels, "shape"):
+            raise ValueError(
+                f"{type(self).__name__} mixes labels that are one array, not the several targets of a model. "
+                f"Received: labels as a {type(labels).__name__} of {len(labels)}"
+            )
         shape = tuple(labels.shape)
         if self._are_class_ids(labels):
             if self.num_classes is None:
@@ -113,8 +121,10 @@ class MixingAugmentation(BatchAugmentation):
             )
 
     def _are_class_ids(self, labels: Tensor) -> bool:
-        shape = labels.shape
-        return "int" in _dtype(labels) and (len(shape) < 2 or (len(shape) == 2 and shape[1] == 1))
+        # KerasCV's layers make floats of class ids; where the number of classes is known, they can be nothing else.
+        shape, dtype = labels.shape, _dtype(labels)
+        may_be = "int" in dtype or (self.num_classes is not None and "float" in dtype)
+        return may_be and (len(shape) < 2 or (len(shape) == 2 and shape[1] == 1))
 
 
 def blend_images(images: Tensor, params: Params) -> Tensor:

@@ -30,7 +30,7 @@ class ResizingAugmentation(BatchAugmentation):
     def __init__(self, interpolation: str = "bilinear", antialias: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self.interpolation = checks.one_of("interpolation", interpolation, ("bilinear", "bicubic"))
-        self.antialias = bool(antialias)
+        self.antialias = checks.flag("antialias", antialias)
 
     def params_of(self, box: Box, size: tuple[Any, Any], within: Box | None = None) -> Params:
         """The hooks' params for a `box` (top, left, height, width) of each image, (batch,) each, that gets `size`."""

@@ -93,7 +93,7 @@ class AugMix(PolicyAugmentation):
             raise checks.fail("depth", f"None, or from 1 to {LONGEST}", depth)
         self.alpha = checks.positive("alpha", alpha)
         self.splits = checks.count("splits", splits)
-        self.all_operations = bool(all_operations)
+        self.all_operations = checks.flag("all_operations", all_operations)
         self.copies = self.splits
 
     @property

@@ -36,6 +36,7 @@ class Equalize(ColorAugmentation):
     """
 
     keeps_dtype = True
+    asks_for_channels = True
     samples_rate = True
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:

@@ -98,7 +98,7 @@ class RandAugment(PolicyAugmentation):
             raise checks.fail("magnitude", f"in [0, magnitude_max={magnitude_max}]", magnitude)
         self.magnitude_std = checks.non_negative("magnitude_std", magnitude_std)
         self.operation_rate = checks.rate("operation_rate", operation_rate)
-        self.increasing = bool(increasing)
+        self.increasing = checks.flag("increasing", increasing)
 
     @classmethod
     def from_string(cls, text: str, **kwargs: Any) -> "RandAugment":

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_tricks._core import random
+from keras_tricks._core import checks, random
 from keras_tricks.augment._base import Params, Tensor
 from keras_tricks.augment._flipping import AXES, FlippingAugmentation
 
@@ -24,7 +24,8 @@ class RandomFlip(FlippingAugmentation):
     Output shape: the same, in the dtype given.
 
     Raises:
-        ValueError: if neither axis is chosen.
+        ValueError: if neither axis is chosen, or by anything else than True or False: `RandomFlip("vertical")` is
+            Keras' way; here it is `RandomFlip(horizontal=False, vertical=True)`.
 
     Example:
         ```python
@@ -37,7 +38,8 @@ class RandomFlip(FlippingAugmentation):
 
     def __init__(self, horizontal: bool = True, vertical: bool = False, rate: float = 0.5, **kwargs: Any):
         super().__init__(rate=rate, **kwargs)
-        self.horizontal, self.vertical = bool(horizontal), bool(vertical)
+        self.horizontal = checks.flag("horizontal", horizontal)
+        self.vertical = checks.flag("vertical", vertical)
         if not (self.horizontal or self.vertical):
             raise ValueError(
                 f"`horizontal` or `vertical` must be True. Received: horizontal={horizontal!r}, vertical={vertical!r}"

@@ -9,6 +9,9 @@ from keras_tricks.cli import _calls
 from keras_tricks.cli._calls import Call
 from keras_tricks.cli._error import CommandError
 
+# What else says, beside the arguments that would be fitted, what is done to the images.
+ALSO_SAY = {"RandomAffine": {"stretch", "shear"}, "RandomCrop": {"size"}}
+
 
 def build(
     names: Sequence[str], image_shape: tuple[int, ...], num_classes: int, seed: int, steps_per_epoch: int = 1
@@ -66,7 +69,7 @@ def _make(call: Call, fitting: dict[str, dict[str, Any]], num_classes: int, seed
     given = set(list(parameters)[: len(args)]) | set(kwargs)
     defaults = fitting.get(call.class_name, {})
     # Whoever says one of them says what to do to the images.
-    if given & set(defaults):
+    if given & (set(defaults) | ALSO_SAY.get(call.class_name, set())):
         defaults = {name: value for name, value in defaults.items() if _is_needed(parameters.get(name))}
     defaults = {"seed": seed, "num_classes": num_classes} | defaults
     missing = {name: value for name, value in defaults.items() if name not in given}

@@ -69,6 +69,33 @@ def test_masks_may_be_bools(kind):
     np.testing.assert_array_equal(masks, to_numpy(expected) > 0)
 
 
+STILL = ("ColorJitter", "GaussianNoise", "Invert", "Normalize", "RandomErasing", "ThreeAugment")
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("name", STILL)
+def test_masks_of_any_form_stay_where_no_pixel_moves(name, data_format):
+    batch, channel = painted(), {"channels_last": -1, "channels_first": 1}[data_format]
+    layer = getattr(kt.augment, name)(data_format=data_format)
+    masks = batch["segmentation_masks"]
+    for given in (np.moveaxis(masks, -1, channel), masks[..., 0], masks[:, ::2, ::2, 0]):
+        changed = layer({"images": np.moveaxis(batch["images"], -1, channel), "segmentation_masks": given})
+        np.testing.assert_array_equal(to_numpy(changed["segmentation_masks"]), given)
+
+
+@pytest.mark.parametrize("kind", MOVING)
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_masks_of_another_size_than_the_images_are_refused_with_both(kind, data_format):
+    batch, channel = painted(), {"channels_last": -1, "channels_first": 1}[data_format]
+    layer = type(MOVING[kind]()).from_config(MOVING[kind]().get_config() | {"data_format": data_format})
+    masks = batch["segmentation_masks"]
+    for wrong in (masks[:, ::2, ::2], masks[:4], masks[:, :, :-1, 0]):
+        given = np.moveaxis(wrong, -1, channel) if wrong.ndim == 4 else wrong
+        shape = ", ".join(map(str, given.shape))
+        with pytest.raises(ValueError, match=rf"masks of shape \({shape}\) for 8 images of 48 x 64"):
+            layer({"images": np.moveaxis(batch["images"], -1, channel), "segmentation_masks": given})
+
+
 def test_boxes_that_are_no_dict_are_refused():
     for boxes in (np.zeros((8, 2, 4), "float32"), keras.ops.zeros((8, 2, 4))):
         with pytest.raises(ValueError, match="`bounding_boxes` must be a dict"):

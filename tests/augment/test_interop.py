@@ -114,6 +114,16 @@ def test_labels_mixed_by_one_are_mixed_on_by_the_others(cv):
         assert ((rows > 0).sum(1) > 1).all()
 
 
+def test_class_ids_may_come_from_kerascvs_layers_as_floats(cv):
+    batch = {"images": painted(COUNT)["images"], "labels": np.arange(COUNT) % CLASSES}
+    dataset = importlib.import_module("tensorflow").data.Dataset.from_tensors(batch)
+    (turned,) = dataset.map(cv.RandomFlip("horizontal", seed=1))
+    assert "float" in str(turned["labels"].dtype)
+    (mixed,) = dataset.map(cv.RandomFlip("horizontal", seed=1)).map(kt.augment.CutMix(num_classes=CLASSES, seed=1))
+    (plain,) = dataset.map(kt.augment.CutMix(num_classes=CLASSES, seed=1))
+    np.testing.assert_array_equal(mixed["labels"], plain["labels"])
+
+
 def test_relative_boxes_are_kerascvs_relative_boxes(cv):
     (batch, *_) = batches("classes")
     sides = np.array([64, 48, 64, 48], "float32")

@@ -59,3 +59,8 @@ class TestRandomFlip(AugmentationContract):
 
     def test_boxes_are_mirrored_with_their_images(self):
         assert_boxes_fit_the_paint(self.make()(painted()), tolerance=0)
+
+    @pytest.mark.parametrize("argument", ["horizontal", "vertical"])
+    def test_words_are_refused_for_they_would_all_be_true(self, argument):
+        with pytest.raises(ValueError, match=f"`{argument}` must be True or False. Received: {argument}='vertical'"):
+            kt.augment.RandomFlip(**{argument: "vertical"})

@@ -14,6 +14,7 @@ from tests.running import first_call, to_numpy
     [
         lambda: kt.augment.AutoAugment("cifar10"),
         lambda: kt.augment.ColorJitter(0.4, 0.4),
+        lambda: kt.augment.Equalize(),
         lambda: kt.augment.GaussianBlur(),
         lambda: kt.augment.RandomGrayscale(),
         lambda: kt.augment.PCALighting(),

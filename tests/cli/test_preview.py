@@ -159,6 +159,16 @@ class TestCalls:
         assert (crop.padding, crop.size) == (5, None)
         assert (mixup.num_classes, mixup.seed) == (10, 4)
 
+    def test_who_says_what_is_done_gets_nothing_else(self):
+        turned, sheared, crop, jitter, plain = build(
+            "affine(rotation=5), affine(shear=(20, 20)), crop(48), jitter(hue=0.1), affine"
+        )
+        assert (turned.rotation, turned.translation, turned.scale) == (5, (0.0, 0.0), 1.0)
+        assert (sheared.shear, sheared.rotation, sheared.translation, sheared.scale) == ((20, 20), 0.0, (0.0, 0.0), 1.0)
+        assert (crop.size, crop.padding) == ((48, 48), 0)
+        assert (jitter.hue, jitter.brightness) == (0.1, 0.0)
+        assert plain.rotation == 15
+
     def test_augmentations_can_be_arguments(self):
         choice, apply = build(
             "RandomChoice([mixup, cutmix(alpha=2.0)], probabilities=(0.2, 0.8)), RandomApply(invert, rate=0.3)"

@@ -9,6 +9,7 @@ from keras_tricks._core import checks
 @pytest.mark.parametrize(
     ("check", "good", "bad"),
     [
+        (checks.flag, [True, False, np.bool_(True)], ["vertical", "", 1, 0, None]),
         (checks.rate, [0, 0.5, 1, np.float32(0.25)], [-0.1, 1.2, "0.5", None, True, float("nan")]),
         (checks.positive, [1, 0.1, 1e9], [0, -1, float("inf"), "1", False]),
         (checks.non_negative, [0, 0.1], [-1e-9, None]),

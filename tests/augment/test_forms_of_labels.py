@@ -1,0 +1,119 @@
+"""Forms of labels and weights that users have beside images: lists of numbers, several targets, floats, none."""
+
+import importlib
+
+import keras
+import numpy as np
+import pytest
+
+import keras_tricks as kt
+from tests.contracts.augmentation import HEIGHT, WIDTH, make_images
+from tests.running import to_numpy
+
+CLASSES, COUNT = 10, 8
+LABELS, WEIGHTS = np.arange(COUNT), np.linspace(0.1, 0.8, COUNT)
+REPEATING = {
+    "repeated": (lambda: kt.augment.RepeatedAugmentation(3), lambda part: np.repeat(part, 3, axis=0)),
+    "augmix": (lambda: kt.augment.AugMix(splits=3, seed=1), lambda part: np.concatenate([part] * 3)),
+    "chain": (
+        lambda: kt.augment.Sequence([kt.augment.RandomFlip(), kt.augment.RepeatedAugmentation(3)], seed=1),
+        lambda part: np.repeat(part, 3, axis=0),
+    ),
+    "flip": (lambda: kt.augment.RandomFlip(seed=1), lambda part: part),
+    "choice": (
+        lambda: kt.augment.RandomChoice([kt.augment.RandomFlip(), kt.augment.Invert()], seed=1),
+        lambda part: part,
+    ),
+}
+FORMS = {
+    "list": lambda ids, shares: [ids, shares],
+    "tuple": lambda ids, shares: (ids, shares),
+    "dict": lambda ids, shares: {"ids": ids, "more": [shares, ids]},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", REPEATING)
+def test_several_targets_stay_several_each_of_its_own_type(kind, form):
+    make, expected = REPEATING[kind]
+    given = FORMS[form](LABELS, WEIGHTS.astype("float32"))
+    _, targets = make()((make_images("uint8", count=COUNT), given))
+    assert type(targets) is type(given)
+    wanted = keras.tree.map_structure(expected, given)
+    for own, want in zip(keras.tree.flatten(targets), keras.tree.flatten(wanted), strict=True):
+        np.testing.assert_array_equal(to_numpy(own), want)
+        assert ("int" in str(own.dtype)) == ("int" in str(want.dtype))
+
+
+def test_several_targets_go_through_a_data_pipeline():
+    tf = importlib.import_module("tensorflow")
+    batch = make_images("uint8", count=COUNT), (LABELS, WEIGHTS)
+    (repeated,) = tf.data.Dataset.from_tensors(batch).map(kt.augment.RepeatedAugmentation(2))
+    np.testing.assert_array_equal(repeated[1][0], np.repeat(LABELS, 2))
+    np.testing.assert_array_equal(repeated[1][1], np.repeat(WEIGHTS, 2))
+
+
+@pytest.mark.parametrize("kind", ["repeated", "augmix", "flip"])
+def test_a_model_of_two_outputs_trains_on_repeated_images(kind):
+    inputs = keras.Input((HEIGHT, WIDTH, 3))
+    features = keras.layers.GlobalAveragePooling2D()(inputs)
+    model = keras.Model(inputs, [keras.layers.Dense(CLASSES)(features), keras.layers.Dense(1)(features)])
+    trainer = kt.Trainer(model, augment=[REPEATING[kind][0]()])
+    trainer.compile("sgd", loss=[keras.losses.SparseCategoricalCrossentropy(from_logits=True), "mse"])
+    images = make_images("float32", count=COUNT)
+    history = trainer.fit(images / 255, [LABELS, WEIGHTS.astype("float32")], batch_size=4, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize("mixing", [kt.augment.MixUp, kt.augment.CutMix])
+class TestMixing:
+    def test_class_ids_may_be_a_list_or_floats(self, mixing):
+        images = make_images("uint8", count=COUNT)
+        rows = [
+            to_numpy(mixing(num_classes=CLASSES, seed=1)((images, labels))[1])
+            for labels in (LABELS, LABELS.tolist(), LABELS.astype("float32"), LABELS[:, None].astype("float32"))
+        ]
+        assert rows[0].shape == (COUNT, CLASSES)
+        for other in rows[1:]:
+            np.testing.assert_array_equal(other, rows[0])
+
+    def test_floats_that_are_no_class_are_refused(self, mixing):
+        images = make_images("uint8", count=COUNT)
+        with pytest.raises(ValueError, match=r"integers in \[0, num_classes=10\). Received: labels 0.5"):
+            mixing(num_classes=CLASSES)((images, LABELS + np.r_[0.5, np.zeros(COUNT - 1)]))
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_several_targets_are_refused(self, mixing, form):
+        images = make_images("uint8", count=COUNT)
+        with pytest.raises(ValueError, match=f"not the several targets of a model. Received: labels as a {form} of 2"):
+            mixing(num_classes=CLASSES)((images, FORMS[form](LABELS, WEIGHTS)))
+
+
+def test_an_image_alone_may_have_a_number_as_its_label():
+    image = make_images("uint8", count=1)[0]
+    for given in [((image, 3),), (image, 3)]:
+        flipped, label = kt.augment.RandomFlip(rate=1.0)(*given)
+        np.testing.assert_array_equal(to_numpy(flipped), image[:, ::-1])
+        assert to_numpy(label) == 3
+
+
+def test_images_in_a_dict_may_be_lists():
+    images = make_images("uint8", count=2)
+    flipped = kt.augment.RandomFlip(rate=1.0)({"images": images.tolist()})["images"]
+    np.testing.assert_array_equal(to_numpy(flipped), images[:, :, ::-1])
+
+
+def test_weights_without_labels_stay():
+    images = make_images("uint8", count=COUNT)
+    for given in [(images, None, WEIGHTS), ((images, None, WEIGHTS),)]:
+        _, labels, weights = kt.augment.RandomFlip(rate=1.0)(*given)
+        assert labels is None
+        np.testing.assert_allclose(to_numpy(weights), WEIGHTS, rtol=1e-6)
+
+
+def test_parts_beside_a_tuple_or_a_dict_are_refused():
+    images = make_images("uint8", count=COUNT)
+    for batch in [(images, LABELS), {"images": images, "labels": LABELS}]:
+        for beside in [(LABELS,), (None, WEIGHTS)]:
+            with pytest.raises(ValueError, match="and `labels` or `sample_weight` beside it"):
+                kt.augment.RandomFlip()(batch, *beside)
