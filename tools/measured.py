@@ -166,6 +166,13 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
                 cells.append(f"{statistics.median(ratios):.1f} ({len(ratios)})" if ratios else "-")
             if set(cells) != {"-"}:
                 summary.append(f"| {title}, {kind[0]}x{kind[0]} {kind[1]} | {' | '.join(cells)} |")
+        passes = []
+        for backend in backends:
+            found = [_passes(e) for key, e in latest.items() if key[1:] == (*kind, backend)]
+            ratios = [ratio for ratio in found if ratio]
+            passes.append(f"{statistics.median(ratios):.1f}" if ratios else "-")
+        if set(passes) != {"-"}:
+            summary.append(f"| one pass beside Keras, {kind[0]}x{kind[0]} {kind[1]} | {' | '.join(passes)} |")
     return "\n".join(
         [
             "**The augmentations**: thousands of images a second (compiled; eager on PyTorch), and in brackets how",
@@ -179,7 +186,9 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
             "",
             *lines,
             "",
-            "Over all members that the other has too (their number in brackets):",
+            "Over all members that the other has too (their number in brackets). 'One pass' is what the backend takes",
+            "to add 1 to each pixel, its call and the memory of what comes out included: as many times as fast as",
+            "Keras' layers as a layer could be that does nothing else:",
             "",
             *summary,
             "",
@@ -206,6 +215,13 @@ def _ratio(entry: dict[str, Any], rivals: dict[str, str]) -> float | None:
     if not pairs:
         return None
     return min(rival / ours for rival, ours in pairs) if "" in rivals.values() else pairs[0][0] / pairs[0][1]
+
+
+def _passes(entry: dict[str, Any]) -> float | None:
+    """How many times as fast as Keras' layer the backend's one pass through the pixels is."""
+    times = entry["milliseconds"]
+    theirs = next((times[name] for name in RIVALS["Keras"] if name in times), None)
+    return theirs / times["one pass"] if theirs and "one pass" in times else None
 
 
 def _cell(entry: dict[str, Any] | None) -> str:
