@@ -8,7 +8,7 @@ import torch
 
 from keras_tricks._core import _torch_memory, ops, random
 from keras_tricks.augment._resampling import HAIR
-from keras_tricks.augment._torch_parts import are_large, arrays_of, copied, is_large_plane, is_own
+from keras_tricks.augment._torch_parts import PART, are_large, arrays_of, copied, is_large_plane, is_own
 
 WORDS = ("shared_words", "own_words")
 
@@ -31,10 +31,24 @@ def bilinear(images: Any, x: Any, y: Any, fill: float | None = None) -> Any:
 
 
 def resize(images: Any, size: tuple[int, int], antialias: bool) -> Any:
-    """Whole images resized, bilinearly, float32."""
-    resized = torch.nn.functional.interpolate(
-        images.permute(0, 3, 1, 2).float(), size=size, mode="bilinear", antialias=antialias
-    )
+    """Whole images resized, bilinearly, float32; large ones a few at a time."""
+    count, height, width, channels = images.shape
+    few = max(1, PART // max(1, 4 * channels * max(height * width, size[0] * size[1])))
+    # Channel by channel torch works along the rows, which pays where most of the pixels are looked at.
+    planes = are_large(images) and 2 * size[0] > height and 2 * size[1] > width
+    is_worth_it = are_large(images) and count > few and (planes or images.dtype != torch.float32)
+    if not is_worth_it or ops.host_array(images) is None:
+        return _resized(images, size, antialias, planes and images.device.type == "cpu")
+    resized = _torch_memory.empty((count, *size, channels), images.new_empty(0, dtype=torch.float32))
+    for start in range(0, count, few):
+        resized[start : start + few] = _resized(images[start : start + few], size, antialias, planes)
+    return resized
+
+
+def _resized(images: Any, size: tuple[int, int], antialias: bool, planes: bool) -> Any:
+    pixels = images.permute(0, 3, 1, 2).float()
+    pixels = pixels.contiguous() if planes else pixels
+    resized = torch.nn.functional.interpolate(pixels, size=size, mode="bilinear", antialias=antialias)
     return resized.permute(0, 2, 3, 1)
 
 

@@ -176,3 +176,29 @@ def test_pixels_outside_the_range_are_held_in_it_before_the_hue(images, monkeypa
     large = layer(given)
     monkeypatch.setattr(importlib.import_module("keras_tricks.augment._torch_parts"), "LARGE_IMAGE", 10**9)
     np.testing.assert_allclose(large.numpy(), same(given).numpy(), atol=2e-3)
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+@pytest.mark.parametrize("short_side", [40, 80, 130])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float16])
+def test_a_few_resized_at_a_time_are_what_each_alone_is(images, dtype, data_format, short_side, antialias):
+    given = torch.cat([images, images])[:, :, :120].repeat_interleave(2, dim=2).to(dtype)
+    if data_format == "channels_first":
+        given = given.permute(0, 3, 1, 2)
+    resize = kt.augment.Resize(short_side, antialias=antialias, data_format=data_format)
+    alone = torch.cat([resize(given[place : place + 1]) for place in range(len(given))])
+    np.testing.assert_allclose(resize(given).numpy(), alone.numpy(), atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_a_traced_resizing_takes_a_batch_of_any_size(images):
+    resize = kt.augment.Resize(80)
+    traced = torch.jit.trace(resize, images[:3], check_trace=False)
+    np.testing.assert_allclose(traced(images).numpy(), resize(images).numpy(), atol=1e-4)
+
+
+def test_gradients_reach_large_images_that_are_resized(images):
+    given = images.float().requires_grad_()
+    kt.augment.Resize(64)(given).sum().backward()
+    assert (given.grad > 0).all()
