@@ -79,6 +79,8 @@ class BatchAugmentation(RandomLayer):
     any_data_format = False
     # Whether `sample` applies `rate` itself.
     samples_rate = False
+    # Whether masks are moved alike, whatever their height and width.
+    moves_masks_of_any_size = False
     # Whether every pixel stays where it is: masks and boxes then stay as they are.
     keeps_places = False
     # Whether `transform_images` may get a part of the batch, with that part of every tensor in `params`, at each time.
@@ -326,6 +328,12 @@ class BatchAugmentation(RandomLayer):
                 "train on images with the labels of others. Use `keras_tricks.Trainer(model, augment=[...])`, or map "
                 "it over the data set: `dataset.map(layer)`."
             )
+        weights = batch.get("sample_weight")
+        if self.mixes_samples and weights is not None and not hasattr(weights, "shape"):
+            raise ValueError(
+                f"{type(self).__name__} mixes samples, and takes one `sample_weight` for each. "
+                f"Received: sample_weight as a {type(weights).__name__} of {len(weights)}"
+            )
         if batch.get("labels") is not None:
             self.check_labels(batch["labels"])
 
@@ -376,8 +384,10 @@ class BatchAugmentation(RandomLayer):
                 "`segmentation_masks` must be laid out as the images, with or without an axis of channels. "
                 f"Received: masks of shape {tuple(masks.shape)}"
             )
-        sides = self._channels_last_shape(masks)[:3] if len(masks.shape) == 4 else ops.shape(masks)
-        known = [pair for pair in zip(sides, shape[:3], strict=True) if all(isinstance(side, int) for side in pair)]
+        sides = self._channels_last_shape(masks) if len(masks.shape) == 4 else ops.shape(masks)
+        compared = 1 if self.moves_masks_of_any_size else 3
+        pairs = zip(sides[:compared], shape[:compared], strict=True)
+        known = [pair for pair in pairs if all(isinstance(side, int) for side in pair)]
         if any(own != wanted for own, wanted in known):
             raise ValueError(
                 "`segmentation_masks` must be as many, as high and as wide as the images. "

@@ -1,8 +1,9 @@
 """A batch as the user hands it over, and back: images alone, a tuple, or a dict; one image or many."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_tricks._core import ops
@@ -24,7 +25,7 @@ def name_parts(inputs: Any, labels: Any = None, sample_weight: Any = None) -> tu
             )
         if "images" not in inputs:
             raise ValueError(f'A batch given as a dict needs the key "images". Received: keys {sorted(inputs)}')
-        batch = {name: _as_arrays(name, part) for name, part in inputs.items()}
+        batch = _with_arrays(dict(inputs))
         if isinstance(batch.get("bounding_boxes"), Mapping):
             batch["bounding_boxes"] = _boxes.dense(batch["bounding_boxes"])
         return batch, dict
@@ -41,7 +42,7 @@ def name_parts(inputs: Any, labels: Any = None, sample_weight: Any = None) -> tu
         raise ValueError(f"A batch given as a tuple is {TUPLE_NAMES}. Received: a tuple of {len(inputs)} parts")
     names = TUPLE_NAMES[: len(inputs)]
     return (
-        {name: _as_arrays(name, part) for name, part in zip(names, inputs, strict=True)},
+        _with_arrays(dict(zip(names, inputs, strict=True))),
         lambda batch: tuple(batch[name] for name in names),
     )
 
@@ -73,13 +74,33 @@ def map_entries(function: Callable[..., Any], part: Any, *others: Any) -> Any:
     return type(part)(*values) if hasattr(part, "_fields") else type(part)(values)
 
 
-def _as_arrays(name: str, part: Any) -> Any:
-    """Numbers, and lists of numbers, as arrays; everything else as it is."""
+def _with_arrays(batch: Batch) -> Batch:
+    """Numbers, and lists of numbers or of something for each image, as arrays; everything else as it is."""
+    images = batch["images"] = _as_arrays(batch["images"], None, may_be_several=False)
+    shape = tuple(getattr(images, "shape", ()))
+    count = shape[0] if len(shape) == 4 else None
+    return {name: _as_arrays(part, count, may_be_several=name not in ARRAYS) for name, part in batch.items()}
+
+
+def _as_arrays(part: Any, count: Any, may_be_several: bool) -> Any:
     if isinstance(part, Mapping):
-        return {entry: _as_arrays(name, value) for entry, value in part.items()}
-    if isinstance(part, (list, tuple)) and name not in ARRAYS and not _are_numbers(part):
-        return map_entries(lambda value: _as_arrays(name, value), part)
-    return np.asarray(part) if isinstance(part, (list, tuple, int, float)) else part
+        return {name: _as_arrays(value, count, may_be_several) for name, value in part.items()}
+    if not isinstance(part, (list, tuple)):
+        return np.asarray(part) if isinstance(part, (int, float)) else part
+    if not may_be_several or _are_numbers(part):
+        return np.asarray(part)
+    if _are_samples(part, count):
+        return ops.stack(list(part)) if any(map(keras.ops.is_tensor, part)) else np.stack(part)
+    return map_entries(lambda value: _as_arrays(value, count, may_be_several), part)
+
+
+def _are_samples(parts: Sequence[Any], count: Any) -> bool:
+    """Whether these are something for each of `count` images, as a row or a number, and not for all of them each."""
+    shapes = {tuple(part.shape) if hasattr(part, "shape") else None for part in parts}
+    if len(parts) != count or len(shapes) != 1:
+        return False
+    (shape,) = shapes
+    return shape is not None and shape[:1] != (count,)
 
 
 def _are_numbers(part: Any) -> bool:

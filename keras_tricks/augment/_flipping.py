@@ -20,6 +20,7 @@ class FlippingAugmentation(BatchAugmentation):
 
     keeps_dtype = True
     samples_rate = True
+    moves_masks_of_any_size = True
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, some of them mirrored."""

@@ -122,9 +122,10 @@ class MixingAugmentation(BatchAugmentation):
 
     def _are_class_ids(self, labels: Tensor) -> bool:
         # KerasCV's layers make floats of class ids; where the number of classes is known, they can be nothing else.
-        shape, dtype = labels.shape, _dtype(labels)
-        may_be = "int" in dtype or (self.num_classes is not None and "float" in dtype)
-        return may_be and (len(shape) < 2 or (len(shape) == 2 and shape[1] == 1))
+        shape = labels.shape
+        if "int" in _dtype(labels):
+            return len(shape) < 2 or (len(shape) == 2 and shape[1] == 1)
+        return "float" in _dtype(labels) and len(shape) < 2 and self.num_classes is not None
 
 
 def blend_images(images: Tensor, params: Params) -> Tensor:

@@ -35,11 +35,15 @@ def resize(images: Any, size: tuple[int, int], antialias: bool) -> Any:
     count, height, width, channels = images.shape
     few = max(1, PART // max(1, 4 * channels * max(height * width, size[0] * size[1])))
     # Channel by channel torch works along the rows, which pays where most of the pixels are looked at.
+    channels_first = images.permute(0, 3, 1, 2).is_contiguous() and not images.is_contiguous()
     planes = are_large(images) and 2 * size[0] > height and 2 * size[1] > width
     is_worth_it = are_large(images) and count > few and (planes or images.dtype != torch.float32)
     if not is_worth_it or ops.host_array(images) is None:
-        return _resized(images, size, antialias, planes and images.device.type == "cpu")
-    resized = _torch_memory.empty((count, *size, channels), images.new_empty(0, dtype=torch.float32))
+        resized = _resized(images, size, antialias, planes and images.device.type == "cpu")
+        return resized.contiguous() if planes and not channels_first else resized
+    shape = (count, channels, *size) if channels_first else (count, *size, channels)
+    resized = _torch_memory.empty(shape, images.new_empty(0, dtype=torch.float32))
+    resized = resized.permute(0, 2, 3, 1) if channels_first else resized
     for start in range(0, count, few):
         resized[start : start + few] = _resized(images[start : start + few], size, antialias, planes)
     return resized

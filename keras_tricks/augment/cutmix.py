@@ -25,7 +25,8 @@ class CutMix(MixingAugmentation):
 
     Args:
         alpha: Above 0. 1 makes all areas equally likely; below 1 small and large boxes prevail, above 1 middle ones.
-        num_classes: Needed for integer labels; they become soft rows.
+        num_classes: Needed for integer labels, and for classes as floats of shape (batch,), as KerasCV's layers make
+            them; they become soft rows.
         **kwargs: `rate`, `seed`, `data_format`, `bounding_box_format`, `min_visible`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, labels `(batch,)` or `(batch, 1)` of integers or

@@ -23,7 +23,8 @@ class MixUp(MixingAugmentation):
 
     Args:
         alpha: Strength, above 0. Near 0 one image of the pair dominates; 1 is uniform.
-        num_classes: Needed for integer labels; they become soft rows.
+        num_classes: Needed for integer labels, and for classes as floats of shape (batch,), as KerasCV's layers make
+            them; they become soft rows.
         **kwargs: `rate`, `seed`, `data_format`, `bounding_box_format`: see `BatchAugmentation`.
 
     Input shape: images `(batch, height, width, channels)`, labels `(batch,)` or `(batch, 1)` of integers or

@@ -83,7 +83,13 @@ def test_masks_of_any_form_stay_where_no_pixel_moves(name, data_format):
         np.testing.assert_array_equal(to_numpy(changed["segmentation_masks"]), given)
 
 
-@pytest.mark.parametrize("kind", MOVING)
+def test_masks_of_any_size_are_mirrored():
+    images, masks = painted()["images"], painted()["segmentation_masks"]
+    flipped = kt.augment.RandomFlip(rate=1.0)({"images": images, "segmentation_masks": masks[:, ::2, ::2]})
+    np.testing.assert_array_equal(to_numpy(flipped["segmentation_masks"]), masks[:, ::2, ::2][:, :, ::-1])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MOVING if kind != "flip"])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_masks_of_another_size_than_the_images_are_refused_with_both(kind, data_format):
     batch, channel = painted(), {"channels_last": -1, "channels_first": 1}[data_format]

@@ -45,6 +45,27 @@ def test_several_targets_stay_several_each_of_its_own_type(kind, form):
         assert ("int" in str(own.dtype)) == ("int" in str(want.dtype))
 
 
+ROWS = np.eye(CLASSES, dtype="float32")[LABELS]
+
+
+@pytest.mark.parametrize("kind", REPEATING)
+@pytest.mark.parametrize(
+    "each",
+    [lambda row: row, lambda row: np.array(row.argmax()), lambda row: row[:1], keras.ops.convert_to_tensor],
+    ids=["rows", "numbers", "columns", "tensors"],
+)
+def test_a_list_of_something_for_each_image_is_one_array(kind, each):
+    make, expected = REPEATING[kind]
+    for form in (list, tuple):
+        _, labels = make()((make_images("uint8", count=COUNT), form(map(each, ROWS))))
+        np.testing.assert_array_equal(to_numpy(labels), expected(np.stack([to_numpy(each(row)) for row in ROWS])))
+
+
+def test_several_targets_of_one_image_stay_several():
+    _, targets = kt.augment.RandomFlip()((make_images("uint8", count=1)[0], (np.array(3), np.array(0.5))))
+    assert [to_numpy(part).tolist() for part in targets] == [3, 0.5]
+
+
 def test_several_targets_go_through_a_data_pipeline():
     tf = importlib.import_module("tensorflow")
     batch = make_images("uint8", count=COUNT), (LABELS, WEIGHTS)
@@ -71,7 +92,7 @@ class TestMixing:
         images = make_images("uint8", count=COUNT)
         rows = [
             to_numpy(mixing(num_classes=CLASSES, seed=1)((images, labels))[1])
-            for labels in (LABELS, LABELS.tolist(), LABELS.astype("float32"), LABELS[:, None].astype("float32"))
+            for labels in (LABELS, LABELS.tolist(), LABELS.astype("float32"), list(map(np.array, LABELS)))
         ]
         assert rows[0].shape == (COUNT, CLASSES)
         for other in rows[1:]:
@@ -81,6 +102,13 @@ class TestMixing:
         images = make_images("uint8", count=COUNT)
         with pytest.raises(ValueError, match=r"integers in \[0, num_classes=10\). Received: labels 0.5"):
             mixing(num_classes=CLASSES)((images, LABELS + np.r_[0.5, np.zeros(COUNT - 1)]))
+
+    def test_several_weights_are_refused(self, mixing):
+        images = make_images("uint8", count=COUNT)
+        layer = mixing(num_classes=CLASSES)
+        for mixes in (layer, kt.augment.RandomChoice([kt.augment.RandomFlip(), layer])):
+            with pytest.raises(ValueError, match=r"one `sample_weight` for each. Received: [a-z_]+ as a list of 2"):
+                mixes((images, LABELS, [WEIGHTS, WEIGHTS]))
 
     @pytest.mark.parametrize("form", FORMS)
     def test_several_targets_are_refused(self, mixing, form):

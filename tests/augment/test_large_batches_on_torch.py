@@ -189,6 +189,9 @@ def test_a_few_resized_at_a_time_are_what_each_alone_is(images, dtype, data_form
     resize = kt.augment.Resize(short_side, antialias=antialias, data_format=data_format)
     alone = torch.cat([resize(given[place : place + 1]) for place in range(len(given))])
     np.testing.assert_allclose(resize(given).numpy(), alone.numpy(), atol=1e-4)
+    given = given.contiguous()
+    assert resize(given).is_contiguous()
+    assert resize(given[:1]).is_contiguous()
 
 
 @pytest.mark.filterwarnings("ignore")  # as above

@@ -536,10 +536,10 @@ class MixingContract(AugmentationContract):
         marked = to_numpy(layer.soft_rows(ops.convert_to_tensor(np.array([10, 255], "uint8"))))
         np.testing.assert_array_equal(np.argwhere(marked), [[0, 10], [1, 255]])
 
-    @pytest.mark.parametrize("labels", [np.zeros(COUNT, "float32"), np.zeros((COUNT, 1), "float32")])
-    def test_numbers_without_a_class_axis_are_refused(self, labels):
-        with pytest.raises(ValueError, match=re.escape(f"Received: labels of shape {labels.shape}")):
-            self.make()((make_images(), labels))
+    @pytest.mark.parametrize(("shape", "num_classes"), [((COUNT,), None), ((COUNT, 1), None), ((COUNT, 1), CLASSES)])
+    def test_floats_that_may_be_no_classes_are_refused(self, shape, num_classes):
+        with pytest.raises(ValueError, match=re.escape(f"Received: labels of shape {shape}")):
+            self.make(num_classes=num_classes)((make_images(), np.zeros(shape, "float32")))
 
     def test_rows_of_another_number_of_classes_are_refused(self):
         with pytest.raises(ValueError, match=f"num_classes={CLASSES} entries"):
