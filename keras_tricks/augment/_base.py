@@ -26,11 +26,14 @@ class BatchAugmentation(RandomLayer):
     each place where an augmentation runs, and compiles the whole where the backend has a compiler: hooks that need the
     values of tensors set `supports_jit = False` on their layer.
 
-    A batch given as a dict may hold `segmentation_masks`, laid out as the images, with or without an axis of channels,
-    and `bounding_boxes`: a dict of
-    "boxes", (batch, count, 4), and "labels" (KerasCV's "classes" will do), (batch, count), in which -1 marks a box that
-    is none. Boxes that move are clipped to the image; one that keeps less than `min_visible` of its area gets label -1
-    and coordinates 0.
+    A batch is images alone, a tuple `(images, labels)` or `(images, labels, sample_weight)`, or a dict of "images" and
+    what belongs to them. Labels and weights of a model of several outputs are a list, tuple or dict of arrays; a list
+    of numbers, or of a row for each image, is one array.
+
+    A dict may hold `segmentation_masks`, laid out as the images and of their size, with or without an axis of channels,
+    and `bounding_boxes`: a dict of "boxes", (batch, count, 4), and "labels" (KerasCV's "classes" will do),
+    (batch, count), in which -1 marks a box that is none. Boxes that move are clipped to the image; one that keeps less
+    than `min_visible` of its area gets label -1 and coordinates 0.
 
     Args:
         rate: Share of the images touched, in [0, 1].
