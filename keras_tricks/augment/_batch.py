@@ -96,8 +96,10 @@ def _as_arrays(part: Any, count: Any, may_be_several: bool) -> Any:
 
 def _are_samples(parts: Sequence[Any], count: Any) -> bool:
     """Whether these are something for each of `count` images, as a row or a number, and not for all of them each."""
+    if len(parts) != count:
+        return False
     shapes = {tuple(part.shape) if hasattr(part, "shape") else None for part in parts}
-    if len(parts) != count or len(shapes) != 1:
+    if len(shapes) != 1:
         return False
     (shape,) = shapes
     return shape is not None and shape[:1] != (count,)
