@@ -124,6 +124,7 @@ KERAS_CV: dict[str, Callable[[Any, int], Any]] = {
         ]
     ),
 }
+CALLS_MADE = 1000  # after which the draws come again
 # Keras' draws its operations when it is traced, and keeps them: so many are traced, and take turns.
 DRAWN_WHEN_TRACED = {"AugMix": 9}
 OURS = {"tensorflow": "ours, compiled", "jax": "ours, compiled", "torch": "ours, eager"}[BACKEND]
@@ -232,13 +233,15 @@ def _warm(run: Run) -> Run:
 
 
 def _compiled(layer: Any, batch: Any) -> Run:
-    batch, calls = _on_device(batch), itertools.count()
+    """As a training step would, in which the number of the call is there already, as Keras' seeds are."""
+    batch = _on_device(batch)
     if BACKEND == "jax":
-        step = importlib.import_module("jax").jit(layer.numbered)
-        return lambda: _wait(step(batch, np.int32(next(calls))))
-    tf = importlib.import_module("tensorflow")
-    step = tf.function(layer.numbered, jit_compile=True, autograph=False)
-    return lambda: _wait(step(batch, tf.constant(next(calls))))
+        step, number = importlib.import_module("jax").jit(layer.numbered), np.int32
+    else:
+        tf = importlib.import_module("tensorflow")
+        step, number = tf.function(layer.numbered, jit_compile=True, autograph=False), tf.constant
+    calls = itertools.cycle([number(call) for call in range(CALLS_MADE)])
+    return lambda: _wait(step(batch, next(calls)))
 
 
 def _keras_compiled(layer: Any, batch: Any) -> Run:
