@@ -12,3 +12,13 @@ def __getattr__(name: str) -> Any:
 def cast(value: Any, dtype: str) -> np.ndarray:
     """`keras.ops.cast`."""
     return np.asarray(value).astype(dtype)
+
+
+def sum(value: Any, axis: Any = None) -> np.ndarray:
+    """`keras.ops.sum`: integers stay of their type."""
+    return np.sum(value, axis=axis, dtype=value.dtype)
+
+
+def sigmoid(value: Any) -> np.ndarray:
+    """`keras.ops.sigmoid`."""
+    return 1.0 / (1.0 + np.exp(-value))

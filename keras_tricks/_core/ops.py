@@ -44,6 +44,8 @@ def _of_backend() -> ModuleType:
 
 def constant(array: np.ndarray, like: Tensor) -> Tensor:
     """`array` where the tensor (or number) `like` is; on torch it is sent there once."""
+    if in_numpy_arrays():
+        return array
     if in_tensorflow_graph() or keras.backend.backend() != "torch" or isinstance(like, int):
         return _namespace().convert_to_tensor(array)
     return _of_backend().constant(array, like.device)
@@ -55,6 +57,12 @@ def host_array(tensor: Tensor) -> np.ndarray | None:
     One by one, NumPy's operations on few numbers take a fraction of the time that torch's do.
     """
     return _of_backend().host_array(tensor) if is_torch(tensor) else None
+
+
+def host_arrays(*tensors: Tensor) -> list[np.ndarray] | None:
+    """`host_array` of each, if there is one of all."""
+    arrays = [array for tensor in tensors if (array := host_array(tensor)) is not None]
+    return arrays if len(arrays) == len(tensors) else None
 
 
 def from_host(array: np.ndarray) -> Tensor:
@@ -226,6 +234,12 @@ def in_tensorflow_graph() -> bool:
     """Whether this is within `tensorflow_graph()`."""
     namespace = _chosen.get()
     return namespace is not None and namespace.__name__.endswith("_tensorflow_ops")
+
+
+def in_numpy_arrays() -> bool:
+    """Whether this is within `numpy_arrays()`."""
+    namespace = _chosen.get()
+    return namespace is not None and namespace.__name__.endswith("_numpy_ops")
 
 
 def in_pipeline(value: Any) -> bool:

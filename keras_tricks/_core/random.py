@@ -27,6 +27,8 @@ BETA_TABLE_SIZE = 4097
 BETA_TABLE_EDGE = math.log(2.0**25) + 0.01
 # As many numbers NumPy draws faster than torch, whose operations each take a time of their own.
 FEW = 2**14
+# A shift and a factor for each of the rounds of the mixing function.
+MIXING = ((16, 0x21F0AAAD), (15, 0xD35A2D97))
 KEY_MULTIPLIERS = np.array([[GOLDEN_RATIO, 0x85EBCA6B], [0xC2B2AE35, 0x27D4EB2F]]).astype("uint32").view("int32")
 
 Tensor = Any
@@ -222,7 +224,7 @@ def _known_numbers(seed: Any, call: Any) -> tuple[int, int] | None:
 
 def _mix_number(value: int) -> int:
     """`_mix` of one number, faster than NumPy's operations on it: the 32 bits of what comes out, not negative."""
-    for shift, factor in ((16, 0x21F0AAAD), (15, 0xD35A2D97)):
+    for shift, factor in MIXING:
         value &= 0xFFFFFFFF
         value = (value ^ (value >> shift)) * factor
     value &= 0xFFFFFFFF
@@ -248,9 +250,20 @@ def _split_salts(count: int) -> np.ndarray:
 
 def _mix(value: Tensor) -> Tensor:
     """A bijection of 32-bit words in which every bit of the result depends on every bit of `value`."""
-    value = _xor_shift(value, 16) * to_int32(0x21F0AAAD)
-    value = _xor_shift(value, 15) * to_int32(0xD35A2D97)
+    if isinstance(value, np.ndarray):
+        return _mix_array(value.astype("uint32")).view("int32")
+    for shift, factor in MIXING:
+        value = _xor_shift(value, shift) * to_int32(factor)
     return _xor_shift(value, 15)
+
+
+def _mix_array(words: np.ndarray) -> np.ndarray:
+    """`_mix` of unsigned words, in their memory."""
+    for shift, factor in MIXING:
+        words ^= words >> np.uint32(shift)
+        words *= np.uint32(factor)
+    words ^= words >> np.uint32(15)
+    return words
 
 
 def _xor_shift(value: Tensor, count: int) -> Tensor:

@@ -15,6 +15,7 @@ Batch = dict[str, Any]
 Boxes = dict[str, Any]
 
 NO_CALL = np.int32(0)  # the number of the call where nothing is drawn
+NUMPY = (np.ndarray, np.generic)
 
 
 class BatchAugmentation(RandomLayer):
@@ -82,6 +83,8 @@ class BatchAugmentation(RandomLayer):
     any_data_format = False
     # Whether `sample` applies `rate` itself.
     samples_rate = False
+    # Whether `sample` makes something for each pixel.
+    samples_pixels = False
     # Whether masks are moved alike, whatever their height and width.
     moves_masks_of_any_size = False
     # Whether every pixel stays where it is: masks and boxes then stay as they are.
@@ -249,12 +252,33 @@ class BatchAugmentation(RandomLayer):
         """As `augment`, where only the images `wanted`, (batch,) bools, are looked at afterwards; None for all."""
         key = self.stream_key(call, place, seed) if self.is_random else None
         shape = self._channels_last_shape(batch["images"])
+        return self.transform(batch, self._draw(shape, key, wanted))
+
+    def _draw(self, shape: tuple[Any, ...], key: Tensor | None, wanted: Tensor | None) -> Params:
+        """What `sample` draws, neutral for the images that are left as they are.
+
+        NumPy works on a few numbers for each image sooner than torch, whose operations each take a time of their own.
+        """
+        given = (key,) if wanted is None else (key, wanted)
+        known = None if self.samples_pixels or not self._is_ours else ops.host_arrays(*given)
+        if known is None:
+            return self._drawn(shape, *given)
+        with ops.numpy_arrays(), np.errstate(all="ignore"):
+            params = self._drawn(shape, *known)
+        return _batch.map_arrays(lambda part: ops.from_host(part) if isinstance(part, NUMPY) else part, params)
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether the hooks are known to use `ops` alone, and their arguments for nothing else."""
+        return type(self).__module__.startswith("keras_tricks.")
+
+    def _drawn(self, shape: tuple[Any, ...], key: Tensor | None, wanted: Tensor | None = None) -> Params:
         params = self.sample(shape, key)
         touched = wanted
         if self.rate < 1 and not self.samples_rate:
             touched = random.bernoulli(random.split(key, 1)[0], shape[:1], self.rate)
             touched = touched if wanted is None else ops.logical_and(touched, wanted)
-        return self.transform(batch, params if touched is None else self.spare(params, touched))
+        return params if touched is None else self.spare(params, touched)
 
     def infer(self, batch: Batch) -> Batch:
         """What this layer does to a batch at inference."""
@@ -361,8 +385,7 @@ class BatchAugmentation(RandomLayer):
 
             width = images.element_size() if self.keeps_dtype and not self.computes_pixels else 4
             # A trick of somebody else's may go on with what it was given.
-            ours = type(self).__module__.startswith("keras_tricks.")
-            own = ours and self.keeps_places and (not self.keeps_dtype or "float32" in str(images.dtype))
+            own = self._is_ours and self.keeps_places and (not self.keeps_dtype or "float32" in str(images.dtype))
             return in_parts(self._transform_part, images, params, width, own)
         return self._transform_part(images, params)
 

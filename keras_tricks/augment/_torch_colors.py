@@ -10,7 +10,7 @@ import torch
 from keras_tricks._core import _torch_memory, ops
 from keras_tricks.augment._hue import FALLS, SECTORS
 from keras_tricks.augment._levels import GRAY_WEIGHTS, LEVEL_COUNT, ROUNDING
-from keras_tricks.augment._torch_parts import are_large, arrays_of, have_own, in_parts, is_large_plane, is_own
+from keras_tricks.augment._torch_parts import are_large, have_own, in_parts, is_large_plane, is_own
 
 TINY = 2.0**-126
 
@@ -110,7 +110,7 @@ def jittered(levels: Any, params: Any, change: Callable[..., Any]) -> Any | None
     """
     steps = list(params["place"])
     drawn = (*params["place"].values(), *(params[step] for step in steps))
-    known = arrays_of(levels, *drawn) if steps and are_large(levels) else None
+    known = ops.host_arrays(levels, *drawn) if steps and are_large(levels) else None
     if known is None:
         return None
     places, amounts = (np.stack([part.reshape(-1) for part in half]) for half in np.split(np.array(known[1:]), 2))
@@ -139,7 +139,7 @@ def shift_hue(planes: Any, turns: float) -> Any:
 
 def mixed_chains(levels: Any, chains: Any, weights: Any, keep: Any) -> Any | None:
     """Large uint8 images blended with their chains, (versions, width, batch, ...), for each version; else None."""
-    known = arrays_of(weights, keep, levels, chains) if are_large(levels) else None
+    known = ops.host_arrays(weights, keep, levels, chains) if are_large(levels) else None
     if known is None:
         return None
     versions, width, count = chains.shape[:3]

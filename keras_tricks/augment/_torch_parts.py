@@ -39,12 +39,6 @@ def is_large_plane(pixels: int) -> bool:
     return pixels >= LARGE_PLANE
 
 
-def arrays_of(*tensors: Any) -> list[np.ndarray] | None:
-    """The tensors as arrays of NumPy that share their memory, if all of them are there to be looked at."""
-    arrays = [array for tensor in tensors if (array := ops.host_array(tensor)) is not None]
-    return arrays if len(arrays) == len(tensors) else None
-
-
 def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, width: int, own: bool = False) -> Any:
     """`function(images, params)`, on a processor a part of a large batch at a time; a number takes `width` bytes.
 
@@ -102,7 +96,7 @@ def is_own(images: Any) -> bool:
 
 def change_rows(value: Any, needed: Any, function: Callable[..., Any], parts: Any, own: bool) -> Any | None:
     """See `keras_tricks.augment._subset.change`: a part of the images that are `needed` at a time; else None."""
-    known = arrays_of(needed, value, *parts)
+    known = ops.host_arrays(needed, value, *parts)
     if known is None:
         return None
     rows = known[0].nonzero()[0]

@@ -8,7 +8,7 @@ import torch
 
 from keras_tricks._core import _torch_memory, ops, random
 from keras_tricks.augment._resampling import HAIR
-from keras_tricks.augment._torch_parts import PART, are_large, arrays_of, copied, is_large_plane, is_own
+from keras_tricks.augment._torch_parts import PART, are_large, copied, is_large_plane, is_own
 
 WORDS = ("shared_words", "own_words")
 
@@ -58,7 +58,7 @@ def _resized(images: Any, size: tuple[int, int], antialias: bool, planes: bool) 
 
 def mirrored(images: Any, chosen: Any, axis: int) -> Any:
     """The images, those that are `chosen`, (batch,) bools, mirrored along `axis`."""
-    arrays = arrays_of(chosen, images)
+    arrays = ops.host_arrays(chosen, images)
     if arrays is None:
         return torch.where(ops.reshape(chosen, (-1, 1, 1, 1)), images.flip(axis), images)
     known, pixels = arrays
@@ -76,7 +76,7 @@ def mirrored(images: Any, chosen: Any, axis: int) -> Any:
 def windows(images: Any, top: Any, left: Any, size: tuple[int, int], fill: float) -> Any | None:
     """The windows of large images that begin at `top` and `left`, maybe outside, where `fill` is seen; else None."""
     count, height, width, channels = images.shape
-    known = arrays_of(images, top, left) if is_large_plane(size[0] * size[1]) else None
+    known = ops.host_arrays(images, top, left) if is_large_plane(size[0] * size[1]) else None
     if known is None:
         return None
     pixels, tops, lefts = known
@@ -109,7 +109,7 @@ def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
     """
     count, _, width, channels = images.shape
     contents = [params[name] for name in WORDS] if colors is None else [colors]
-    known = arrays_of(params["rows"], params["columns"], *contents)
+    known = ops.host_arrays(params["rows"], params["columns"], *contents)
     if known is None or not _are_neighbours(*known[:2]):
         return None
     rows, columns, *filling = known
@@ -136,7 +136,7 @@ def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
 
 def pasted(images: Any, params: Any) -> Any | None:
     """Large images with a box of their partner's pixels; None if all at once is as fast."""
-    known = arrays_of(images, params["partner"], params["rows"], params["columns"]) if are_large(images) else None
+    known = ops.host_arrays(images, params["partner"], params["rows"], params["columns"]) if are_large(images) else None
     if known is None or not _are_neighbours(*known[2:]):
         return None
     pixels, partners, rows, columns = known
@@ -160,7 +160,7 @@ def _ends(inside: np.ndarray) -> tuple[int, int]:
 
 def blended(images: Any, params: Any) -> Any | None:
     """Large images, each moved towards its partner's by the share `rest`: float32; None if all at once is as fast."""
-    known = arrays_of(images, params["partner"], params["rest"]) if are_large(images) else None
+    known = ops.host_arrays(images, params["partner"], params["rest"]) if are_large(images) else None
     if known is None:
         return None
     result = _torch_memory.empty(images.shape, images.new_empty(0, dtype=torch.float32))

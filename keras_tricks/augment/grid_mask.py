@@ -67,6 +67,11 @@ class GridMask(ErasingAugmentation):
         """Whether any grid is turned."""
         return self.rotation not in (0.0, (0.0, 0.0))
 
+    @property
+    def samples_pixels(self) -> bool:
+        """Those that turned lines cover."""
+        return self.turns
+
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """The lines of each image's grid; where it is turned, the covered pixels."""
         grid_seed, fill_seed = random.split(seed, 2)

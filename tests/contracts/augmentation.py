@@ -148,6 +148,27 @@ class AugmentationContract:
         first, second = layer.transform_images(images, params), layer.transform_images(images, params)
         np.testing.assert_array_equal(to_numpy(first), to_numpy(second))
 
+    def test_numpy_draws_what_the_backend_draws(self):
+        from keras_tricks._core import ops, random
+
+        layer, shape, wanted = self.make(), (COUNT, HEIGHT, WIDTH, 3), np.arange(COUNT) % 3 > 0
+        key = random.key((3, 0), (1, 2))
+        if self.cls.sample is kt.augment.BatchAugmentation.sample:
+            with pytest.raises(NotImplementedError, match="sample"):  # its members draw
+                layer.sample(shape, key)
+            return
+        drawn = layer._drawn(shape, key, ops.convert_to_tensor(wanted))
+        with ops.numpy_arrays(), np.errstate(all="ignore"):
+            expected = layer._drawn(shape, to_numpy(key), wanted)
+        keras.tree.assert_same_structure(drawn, expected)
+        for one, other in zip(*map(keras.tree.flatten, (drawn, expected)), strict=True):
+            if not hasattr(one, "shape"):  # a size of the images
+                assert one == other
+                continue
+            assert isinstance(other, (np.ndarray, np.generic))
+            assert (to_numpy(one).shape, to_numpy(one).dtype) == (other.shape, other.dtype)
+            np.testing.assert_allclose(to_numpy(one), other, rtol=1e-5, atol=1e-5)
+
     # The forms of a batch
 
     def test_images_alone_pairs_and_dicts_get_the_same_images(self):
