@@ -9,9 +9,9 @@ from keras_tricks._core import ops
 Tensor = Any
 Planes = list[Tensor]
 
-# In sixths of the circle: the pure colours; and where each channel falls from its highest level, before red.
-SECTORS = (0.0, 2.0, 4.0)
-FALLS = (5.0, 3.0, 1.0)
+# The pure colours in sixths of the circle, and half of it.
+RED, GREEN, BLUE = SECTORS = (0.0, 2.0, 4.0)
+HALF = 3.0
 # Luma, and two axes of colour in whose plane the hue is an angle.
 YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
@@ -24,14 +24,12 @@ def shift_hue(planes: Planes, turns: Tensor) -> Planes:
     most_red, most_green = red >= high, green >= high
     difference = ops.where(most_red, green - blue, ops.where(most_green, blue - red, red - green))
     zero = ops.zeros_like(high)
-    sector = ops.where(most_red, zero, ops.where(most_green, zero + 2.0, zero + 4.0))
+    sector = ops.where(most_red, zero + RED, ops.where(most_green, zero + GREEN, zero + BLUE))
     hue = sector + difference / ops.where(span > 0, span, zero + 1.0) + 6.0 * turns
-    shifted = []
-    for fall in FALLS:
-        place = hue + fall
-        place = place - 6.0 * ops.floor(place * (1 / 6))
-        shifted.append(high - span * ops.clip(ops.minimum(place, 4.0 - place), 0.0, 1.0))
-    return shifted
+    hue = hue - 6.0 * ops.floor(hue * (1 / 6))
+    # How far it is from each pure colour: up to 1 the channel has its highest level, from 2 on its lowest.
+    away = [HALF - ops.abs(hue - HALF), ops.abs(hue - GREEN), ops.abs(hue - BLUE)]
+    return [high - span * ops.clip(distance - 1.0, 0.0, 1.0) for distance in away]
 
 
 def rotate_hue(planes: Planes, turns: Tensor) -> Planes:

@@ -71,34 +71,36 @@ class JitterAugmentation(ColorAugmentation):
                 return jittered_levels
         planes = _levels.split(levels)
         mean: Callable[[Tensor], Tensor] = _mean
-        if "contrast" in params and not (ops.is_torch(levels) or ops.in_tensorflow_graph()):
+        if "contrast" in params["place"] and not (ops.is_torch(levels) or ops.in_tensorflow_graph()):
             # Compiled, a pass more for the mean is cheaper than one that is interrupted by a mean in every place.
-            measured = _mean(_gray(self._planes_after(planes, params, None)))
+            measured = _mean(_gray(self._planes_after(planes, self._before_contrast(params), mean)))
             mean = partial(_given, measured)
         return _levels.join(self._planes_after(planes, params, mean))
 
     def spare(self, params: Params, touched: Tensor) -> Params:
         """Factors of 1 and no turns."""
         share = ops.cast(touched, "float32")[:, None, None]
-        neutral = {step: 0.0 if step == "hue" else 1.0 for step in self.spans}
-        return params | {step: value + share * (params[step] - value) for step, value in neutral.items()}
+        return params | {step: _toward(params, step, share) for step in self.spans}
 
-    def _changed(self, planes: Tensor, step: str, amount: float) -> Tensor:
-        """Torch's planes of one image, (channels, height, width), after one step."""
+    def _changed(self, planes: Tensor, step: str, amount: Any) -> Tensor:
+        """Torch's planes, (..., channels, height, width), after one step; `amount` a number or (batch, 1, 1, 1)."""
         if step == "brightness":
             return planes.mul_(amount).clamp_(0.0, LEVELS)
-        if len(planes) == 1 and step != "contrast":
-            return planes
-        if step == "hue" and len(self.spans) > 1:
-            planes.clamp_(0.0, LEVELS)  # as after any other step
-        if step == "hue" and self.hue_method == "hsv":
-            from keras_tricks.augment._torch_colors import shift_hue
+        from keras_tricks.augment._torch_colors import gray_of, shift_hue
 
-            return shift_hue(planes, amount)
+        channels = planes.unbind(-3)
+        if len(channels) == 1 and step != "contrast":
+            return planes
         if step == "hue":
-            return ops.stack(self._turned(list(planes), ops.zeros_like(planes[:1, :1, 0]) + amount))
-        gray = _gray(list(planes))
-        other = gray.mean() if step == "contrast" else gray
+            if len(self.spans) > 1:
+                planes.clamp_(0.0, LEVELS)  # as after any other step
+            if self.hue_method == "hsv":
+                return shift_hue(planes, amount)
+            turns = ops.zeros_like(planes[..., 0, :1, :1]) + (amount if isinstance(amount, float) else amount[:, 0])
+            return ops.stack(self._turned(list(channels), turns), axis=-3)
+        other = gray_of(channels).unsqueeze(-3)
+        if step == "contrast":
+            other = other.mean((-2, -1), keepdim=True)
         return planes.mul_(amount).add_(other * (1.0 - amount)).clamp_(0.0, LEVELS)
 
     def _turned(self, planes: _hue.Planes, turns: Any) -> _hue.Planes:
@@ -106,10 +108,16 @@ class JitterAugmentation(ColorAugmentation):
             return _hue.shift_hue(planes, turns)
         return [ops.clip(plane, 0.0, LEVELS) for plane in _hue.rotate_hue(planes, turns)]
 
-    def _planes_after(
-        self, planes: _hue.Planes, params: Params, mean: Callable[[Tensor], Tensor] | None
-    ) -> _hue.Planes:
-        """The channels after all steps, or without a `mean` (of the gray) after those that come before the contrast.
+    def _before_contrast(self, params: Params) -> Params:
+        """The steps but for the contrast, in their order; those that come after it change nothing."""
+        places = dict(params["place"])
+        limit = places.pop("contrast")
+        ranks = {step: own - ops.cast(own > limit, "int32") for step, own in places.items()}
+        amounts = {step: _toward(params, step, ops.cast(own < limit, "float32")) for step, own in places.items()}
+        return {"place": ranks} | amounts
+
+    def _planes_after(self, planes: _hue.Planes, params: Params, mean: Callable[[Tensor], Tensor]) -> _hue.Planes:
+        """The channels after all steps; `mean` is that of a gray.
 
         Every place in the order exists twice, before the hue's and after it, so that the hue is computed once; where
         an image has no step it is multiplied by 1.
@@ -118,41 +126,42 @@ class JitterAugmentation(ColorAugmentation):
         count = len(places)
         if "hue" not in places or len(planes) == 1:
             for place in range(count):
-                planes = self._step(planes, params, mean, {step: own == place for step, own in places.items()})
+                planes = _step(planes, params, mean, {step: own == place for step, own in places.items()})
             return planes
         hue = places["hue"]
         for place in range(count - 1):
             before = place < hue
-            planes = self._step(planes, params, mean, {s: (own == place) & before for s, own in places.items()})
-        turns = params["hue"]
-        if mean is None and "contrast" in places:
-            turns = turns * ops.cast(hue < places["contrast"], "float32")
-        planes = self._turned(planes, turns)
+            planes = _step(planes, params, mean, {step: (own == place) & before for step, own in places.items()})
+        planes = self._turned(planes, params["hue"])
         for place in range(1, count):
             after = place > hue
-            planes = self._step(planes, params, mean, {s: (own == place) & after for s, own in places.items()})
+            planes = _step(planes, params, mean, {step: (own == place) & after for step, own in places.items()})
         return planes
 
-    def _step(
-        self, planes: _hue.Planes, params: Params, mean: Callable[[Tensor], Tensor] | None, chosen: dict[str, Tensor]
-    ) -> _hue.Planes:
-        """One place in the order: brightness, contrast or saturation, whichever is `chosen` for an image."""
-        if mean is None and "contrast" in chosen:
-            limit = params["place"]["contrast"]
-            chosen = {step: is_chosen & (params["place"][step] < limit) for step, is_chosen in chosen.items()}
-        change = {step: ops.cast(chosen[step], "float32") * (params[step] - 1.0) for step in chosen if step != "hue"}
-        if not change:
-            return planes
-        scale = 1.0 + sum(change.values())
-        gray = _gray(planes) if set(change) - {"brightness"} else None
-        offset = None
-        if "contrast" in change and mean is not None:
-            offset = -change["contrast"] * mean(gray)
-        if "saturation" in change:
-            toward_gray = -change["saturation"] * gray
-            offset = toward_gray if offset is None else toward_gray + offset
-        levels = [scale * plane for plane in planes]
-        return [ops.clip(level if offset is None else level + offset, 0.0, LEVELS) for level in levels]
+
+def _step(
+    planes: _hue.Planes, params: Params, mean: Callable[[Tensor], Tensor], chosen: dict[str, Tensor]
+) -> _hue.Planes:
+    """One place in the order: brightness, contrast or saturation, whichever is `chosen` for an image."""
+    change = {step: ops.cast(chosen[step], "float32") * (params[step] - 1.0) for step in chosen if step != "hue"}
+    if not change:
+        return planes
+    scale = 1.0 + sum(change.values())
+    gray = _gray(planes) if set(change) - {"brightness"} else None
+    offset = None
+    if "contrast" in change:
+        offset = -change["contrast"] * mean(gray)
+    if "saturation" in change:
+        toward_gray = -change["saturation"] * gray
+        offset = toward_gray if offset is None else toward_gray + offset
+    levels = [scale * plane for plane in planes]
+    return [ops.clip(level if offset is None else level + offset, 0.0, LEVELS) for level in levels]
+
+
+def _toward(params: Params, step: str, share: Tensor) -> Tensor:
+    """The amount of a step at a share of 1, what changes nothing at 0."""
+    neutral = 0.0 if step == "hue" else 1.0
+    return neutral + share * (params[step] - neutral)
 
 
 def _given(mean: Tensor, gray: Tensor) -> Tensor:

@@ -1,14 +1,14 @@
 """What torch does to colours several times faster by operations of its own, on its processor above all."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from keras_tricks._core import _torch_memory, ops
-from keras_tricks.augment._hue import FALLS, SECTORS
+from keras_tricks.augment._hue import HALF, SECTORS
 from keras_tricks.augment._levels import GRAY_WEIGHTS, LEVEL_COUNT, ROUNDING
 from keras_tricks.augment._torch_parts import are_large, have_own, in_parts, is_large_plane, is_own
 
@@ -104,16 +104,19 @@ def sums_around(lines: Any, channels: int) -> Any:
 
 
 def jittered(levels: Any, params: Any, change: Callable[..., Any]) -> Any | None:
-    """Large images after the steps of a jitter, each image's in its order: `change(planes, step, amount)` one by one.
+    """Images after the steps of a jitter, each image's in its order, if what is drawn is there to be looked at.
 
-    Planes are (channels, height, width), and may be written to. None if images are small.
+    `change(planes, step, amount)` is one step of an image, planes of (channels, height, width) and a number, or of
+    several with an axis more each. It may write to the planes.
     """
     steps = list(params["place"])
-    drawn = (*params["place"].values(), *(params[step] for step in steps))
-    known = ops.host_arrays(levels, *drawn) if steps and are_large(levels) else None
+    known = ops.host_arrays(levels, *params["place"].values(), *(params[step] for step in steps)) if steps else None
     if known is None:
         return None
-    places, amounts = (np.stack([part.reshape(-1) for part in half]) for half in np.split(np.array(known[1:]), 2))
+    known = [part.reshape(-1) for part in known[1:]]
+    places, amounts = np.stack(known[: len(steps)]), np.stack(known[len(steps) :])
+    if not are_large(levels):
+        return _jittered_together(levels, places, amounts, steps, change)
     changed = _torch_memory.empty(levels.shape, levels)
     for index, image in enumerate(levels):
         planes = image.permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
@@ -123,18 +126,41 @@ def jittered(levels: Any, params: Any, change: Callable[..., Any]) -> Any | None
     return changed
 
 
-def shift_hue(planes: Any, turns: float) -> Any:
-    """As `keras_tricks.augment._hue.shift_hue`, of the planes of one image, (3, height, width), all three in one."""
-    red, green, blue = planes
+def _jittered_together(levels: Any, places: Any, amounts: Any, steps: list[str], change: Callable[..., Any]) -> Any:
+    """At each place in the order, the images together that have the same step there."""
+    planes = levels.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+    for place, index in itertools.product(range(len(steps)), repeat=2):
+        rows = (places[index] == place).nonzero()[0]
+        if rows.size:
+            chosen, amount = torch.from_numpy(rows), torch.from_numpy(amounts[index, rows, None, None, None])
+            planes.index_copy_(0, chosen, change(planes.index_select(0, chosen), steps[index], amount))
+    return planes.permute(0, 2, 3, 1).contiguous()
+
+
+def gray_of(channels: Sequence[Any]) -> Any:
+    """How bright each pixel looks, of one channel or three."""
+    if len(channels) == 1:
+        return channels[0]
+    gray = channels[0] * GRAY_WEIGHTS[0]
+    for channel, weight in zip(channels[1:], GRAY_WEIGHTS[1:], strict=True):
+        gray.add_(channel, alpha=weight)
+    return gray
+
+
+def shift_hue(planes: Any, turns: Any) -> Any:
+    """As `keras_tricks.augment._hue.shift_hue`, of planes (..., 3, height, width), all three in one."""
+    red, green, blue = planes.split(1, -3)
     high = torch.maximum(torch.maximum(red, green), blue)
     span = high - torch.minimum(torch.minimum(red, green), blue)
-    sectors, falls = (ops.constant(np.array(places, "float32")[:, None, None], planes) for places in (SECTORS, FALLS))
+    sectors = ops.constant(np.array(SECTORS, "float32")[:, None, None], planes)
     # A colour whose span is 0 has no hue, and differences of 0: divided by the least number above 0 they stay so.
-    hues = (planes.roll(-1, 0) - planes.roll(-2, 0)).div_(span.clamp(min=TINY)).add_(sectors)
+    hues = (planes.roll(-1, -3) - planes.roll(-2, -3)).div_(span.clamp(min=TINY)).add_(sectors).split(1, -3)
     hue = ops.where(red >= high, hues[0], ops.where(green >= high, hues[1], hues[2])).add_(6.0 * turns)
-    place = hue + falls
-    place.sub_(place.mul(1 / 6).floor_().mul_(6.0))
-    return high - torch.minimum(place, 4.0 - place).clamp_(0.0, 1.0).mul_(span)
+    hue.sub_(hue.mul(1 / 6).floor_().mul_(6.0))
+    away = hue - sectors
+    # The distance from red goes both ways round the circle.
+    away.narrow(-3, 0, 1).sub_(HALF).abs_().neg_().add_(HALF)
+    return high - away.abs_().sub_(1.0).clamp_(0.0, 1.0).mul_(span)
 
 
 def mixed_chains(levels: Any, chains: Any, weights: Any, keep: Any) -> Any | None:
