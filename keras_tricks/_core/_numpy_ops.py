@@ -14,9 +14,9 @@ def cast(value: Any, dtype: str) -> np.ndarray:
     return np.asarray(value).astype(dtype)
 
 
-def sum(value: Any, axis: Any = None) -> np.ndarray:
+def sum(value: Any, axis: Any = None, keepdims: bool = False) -> np.ndarray:
     """`keras.ops.sum`: integers stay of their type."""
-    return np.sum(value, axis=axis, dtype=value.dtype)
+    return np.sum(value, axis=axis, dtype=value.dtype, keepdims=keepdims)
 
 
 def sigmoid(value: Any) -> np.ndarray:
