@@ -14,6 +14,9 @@ def function(function: Callable[..., Batch]) -> Callable[..., Batch]:
     return jax.jit(function)
 
 
+function_of_a_kind = function
+
+
 def has_numbers(part: Tensor) -> bool:
     """Whether the values of a tensor are there."""
     return isinstance(part, jax.Array) and not is_traced(part)

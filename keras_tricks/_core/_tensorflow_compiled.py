@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 Tensor = Any
@@ -12,6 +13,26 @@ Batch = dict[str, Any]
 def function(function: Callable[..., Batch]) -> Callable[..., Batch]:
     """`function`, compiled."""
     return tf.function(function, jit_compile=True, autograph=False)
+
+
+def function_of_a_kind(function: Callable[..., Batch]) -> Callable[..., Batch]:
+    """`function`, compiled for arguments of one kind: nobody looks for another one then, which takes half a call."""
+    concrete: Callable[..., Batch] | None = None
+
+    def call(*args: Any) -> Batch:
+        nonlocal concrete
+        tensors = [tf.convert_to_tensor(part) for part in keras.tree.flatten(args) if part is not None]
+        if concrete is None:
+            is_missing = keras.tree.map_structure(lambda part: part is None, args)
+
+            def flat(*tensors: Tensor) -> Batch:
+                left = iter(tensors)
+                return function(*keras.tree.map_structure(lambda missing: None if missing else next(left), is_missing))
+
+            concrete = tf.function(flat, jit_compile=True, autograph=False).get_concrete_function(*tensors)
+        return concrete(*tensors)
+
+    return call
 
 
 def is_known(batch: Batch) -> bool:

@@ -57,7 +57,7 @@ def run(layer: Any, batch: Batch, call: Tensor) -> Batch:
     if not all(_has_numbers(part) or compiler.has_numbers(part) for part in parts):
         return layer.run_once(batch, call)
     try:
-        calls = _calls_of(layer, batch)
+        calls = _calls_of(layer, batch, call)
     except UnknownValueError:
         return layer.run_once(batch, call)
     calls.count += 1
@@ -87,10 +87,10 @@ def in_graph(function: Callable[..., Batch], batch: Batch, *tensors: Tensor) -> 
     return function(batch, *tensors)
 
 
-def _calls_of(layer: Any, batch: Batch) -> _Calls:
+def _calls_of(layer: Any, batch: Batch, call: Tensor) -> _Calls:
     kinds = tuple(
         (path, getattr(part, "shape", None), str(getattr(part, "dtype", None)))
-        for path, part in keras.tree.flatten_with_path(batch)
+        for path, part in keras.tree.flatten_with_path((batch, call))
     )
     key = layer.signature(), kinds
     calls = _calls[key] = _calls.pop(key, _Calls())
@@ -108,7 +108,7 @@ def _compile(layer: Any, compiler: ModuleType) -> Function:
         passed.update(name for name in changed if changed[name] is batch.get(name))
         return {name: part for name, part in changed.items() if name not in passed}
 
-    step = compiler.function(changed_parts)
+    step = compiler.function_of_a_kind(changed_parts)
     return lambda batch, call, states: batch | step(batch, call, states)
 
 

@@ -18,9 +18,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_tricks._core import checks
+from keras_tricks._core import checks, host
 from keras_tricks._core.config import Configured
-from keras_tricks._core.ops import constant, from_host, host_array
+from keras_tricks._core.ops import constant, from_host, host_array, is_torch
 from keras_tricks._core.random import to_int32, words
 
 Tensor = Any
@@ -90,10 +90,11 @@ class Stream(keras.random.SeedGenerator):
         place = self.worker_place()
         with _lock:
             if place is None:
-                if (known := host_array(self.state.value)) is not None:
+                # Where nobody has to wait for them, two numbers are sooner counted one by one.
+                if (known := _numbers(self.state.value)) is not None:
                     seed, call = known.tolist()
-                    self.state.assign(from_host(np.array([seed, call + 1], known.dtype)))
-                    return from_host(np.array([to_int32(seed), to_int32(call)], "int32"))
+                    self.state.assign(_given_back(np.array([seed, call + 1], known.dtype)))
+                    return _given_back(np.array([to_int32(seed), to_int32(call)], "int32"))
                 # As `next`, which sends the increment to the accelerator at each call.
                 state = ops.cast(self.state, "int32") * 1
                 one_call = np.array([0, 1], keras.backend.standardize_dtype(self.state.dtype))
@@ -160,6 +161,16 @@ class RandomLayer(Configured, keras.layers.Layer):
         if "stream" in store.keys():  # noqa: SIM118 - an HDF5 store is no dictionary
             self.stream.load_state(store["stream"])
         super().load_own_variables({name: store[name] for name in store.keys() if name != "stream"})  # noqa: SIM118
+
+
+def _numbers(state: Tensor) -> np.ndarray | None:
+    """A state as an array, if it is in the host's memory."""
+    return host_array(state) if is_torch(state) else host.value(state)
+
+
+def _given_back(numbers: np.ndarray) -> Any:
+    """What JAX and TensorFlow take as it is, and torch as a tensor."""
+    return from_host(numbers) if keras.backend.backend() == "torch" else numbers
 
 
 @functools.cache

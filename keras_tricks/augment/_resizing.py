@@ -130,15 +130,16 @@ class FixedResizing(ResizingAugmentation):
         if self.interpolation != "bilinear" or sides == image:
             return None
         antialias = self.antialias and (sides[0] < image[0] or sides[1] < image[1])
-        is_small, is_all = max(image) <= SMALL, self.size_of(*image) == sides
+        is_small, size = max(image) <= SMALL, self.size_of(*image)
         if ops.is_torch(images):
             # Few pixels are sooner resized as a whole, and so are many that are to be averaged.
-            if not (antialias or is_small or is_all):
+            if not (antialias or is_small or size == sides):
                 return None
             torch_pixels = importlib.import_module("keras_tricks.augment._torch_pixels")
             return partial(torch_pixels.resize, antialias=antialias)
         # Compiled, TensorFlow's is several times slower than ours; and so it is in any case where it antialiases.
-        if antialias or not (is_small and is_all and ops.is_tensorflow() and compiled.is_outside()):
+        is_most = 2 * size[0] * size[1] >= sides[0] * sides[1]
+        if antialias or not (is_small and is_most and ops.is_tensorflow() and compiled.is_outside()):
             return None
         return importlib.import_module("keras_tricks._core._tensorflow_ops").resize
 

@@ -124,7 +124,6 @@ KERAS_CV: dict[str, Callable[[Any, int], Any]] = {
         ]
     ),
 }
-CALLS_MADE = 1000  # after which the draws come again
 # Keras' draws its operations when it is traced, and keeps them: so many are traced, and take turns.
 DRAWN_WHEN_TRACED = {"AugMix": 9}
 OURS = {"tensorflow": "ours, compiled", "jax": "ours, compiled", "torch": "ours, eager"}[BACKEND]
@@ -164,7 +163,7 @@ def contenders(
         makers |= {"Keras, eager": lambda: _eager(KERAS[member](keras.layers, side), named, training=True)}
         if BACKEND != "torch":
             makers |= {
-                "Keras, compiled": lambda: traced(lambda: _keras_compiled(KERAS[member](keras.layers, side), named))
+                "Keras, compiled": lambda: traced(lambda: _compiled(KERAS[member](keras.layers, side), named))
             }
         if BACKEND == "tensorflow":
             makers |= {
@@ -233,18 +232,6 @@ def _warm(run: Run) -> Run:
 
 
 def _compiled(layer: Any, batch: Any) -> Run:
-    """As a training step would, in which the number of the call is there already, as Keras' seeds are."""
-    batch = _on_device(batch)
-    if BACKEND == "jax":
-        step, number = importlib.import_module("jax").jit(layer.numbered), np.int32
-    else:
-        tf = importlib.import_module("tensorflow")
-        step, number = tf.function(layer.numbered, jit_compile=True, autograph=False), tf.constant
-    calls = itertools.cycle([number(call) for call in range(CALLS_MADE)])
-    return lambda: _wait(step(batch, next(calls)))
-
-
-def _keras_compiled(layer: Any, batch: Any) -> Run:
     """As a training step would: its seeds go in and come out. On TensorFlow with XLA or without, what is faster."""
     batch = _on_device(batch)
     layer(batch, training=True)
