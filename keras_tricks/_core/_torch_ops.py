@@ -173,7 +173,7 @@ def host_array(tensor: Any) -> np.ndarray | None:
         return None
 
 
-def from_host(array: np.ndarray) -> Tensor:
+def from_host(array: np.ndarray | np.generic) -> Tensor:
     """See `keras_tricks._core.ops.from_host`."""
     return torch.from_numpy(np.asarray(array))
 

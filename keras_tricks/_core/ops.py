@@ -65,7 +65,7 @@ def host_arrays(*tensors: Tensor) -> list[np.ndarray] | None:
     return arrays if len(arrays) == len(tensors) else None
 
 
-def from_host(array: np.ndarray) -> Tensor:
+def from_host(array: np.ndarray | np.generic) -> Tensor:
     """What `host_array` turned into an array as a tensor again."""
     return _of_backend().from_host(array)
 

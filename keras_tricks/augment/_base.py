@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_tricks._core import checks, compiled, ops, random
 from keras_tricks._core.stream import RandomLayer, Stream
-from keras_tricks.augment import _batch, _boxes
+from keras_tricks.augment import _batch, _boxes, _checking
 
 Tensor = Any
 Params = dict[str, Any]
@@ -15,6 +15,7 @@ Batch = dict[str, Any]
 Boxes = dict[str, Any]
 
 NO_CALL = np.int32(0)  # the number of the call where nothing is drawn
+ROWS = "rows of text"  # a part of the batch that says which is which
 NUMPY = (np.ndarray, np.generic)
 
 
@@ -83,8 +84,8 @@ class BatchAugmentation(RandomLayer):
     any_data_format = False
     # Whether `sample` applies `rate` itself.
     samples_rate = False
-    # Whether `sample` makes something for each pixel.
-    samples_pixels = False
+    # Whether floats become whole levels, also by what `spare` leaves: those of images not touched are put back.
+    rounds_floats = False
     # Whether masks are moved alike, whatever their height and width.
     moves_masks_of_any_size = False
     # Whether every pixel stays where it is: masks and boxes then stay as they are.
@@ -167,6 +168,11 @@ class BatchAugmentation(RandomLayer):
         """Whether a new pixel costs more than to copy an old one or to replace it by a constant."""
         return not self.keeps_dtype
 
+    @property
+    def samples_pixels(self) -> bool:
+        """Whether `sample` makes something for each pixel."""
+        return False
+
     def check_labels(self, labels: Tensor) -> None:
         """Raises if labels whose values are known are not what the trick can use."""
 
@@ -192,20 +198,35 @@ class BatchAugmentation(RandomLayer):
     def __call__(self, inputs: Any, labels: Any = None, sample_weight: Any = None, *, training: Any = None) -> Any:
         """See `call`; also takes TensorFlow's tensors inside `tf.data` while another backend is active."""
         batch, give_back = _batch.name_parts(inputs, labels, sample_weight)
-        self._check_batch(batch)
+        _checking.check_batch(self, batch)
         if not ops.is_foreign_graph_tensor(batch["images"]):
             mode = {} if training is None else {"training": training}
-            return super().__call__(give_back(batch), **mode)
+            text = _batch.text_of(batch)
+            if not text:
+                return super().__call__(give_back(batch), **mode)
+            return give_back(self._beside_text(batch, text, mode))
         with ops.tensorflow_graph() as tensorflow_ops:
             call = None
             if training in (None, True):
                 call = tensorflow_ops.next_call(self) if self.is_random else NO_CALL
             return give_back(self.run(batch, call))
 
+    def _beside_text(self, batch: Batch, text: Batch, mode: dict[str, Any]) -> Batch:
+        """The batch augmented, with the parts that are text, which only `copies` concern."""
+        numbers = {name: part for name, part in batch.items() if name not in text}
+        is_repeated = self.copies != 1 and len(batch["images"].shape) == 4
+        if is_repeated:
+            numbers[ROWS] = np.arange(batch["images"].shape[0])
+        changed = dict(super().__call__(numbers, **mode))
+        if is_repeated:
+            rows = keras.ops.convert_to_numpy(changed.pop(ROWS))
+            text = {name: np.asarray(part)[rows] for name, part in text.items()}
+        return {name: text[name] if name in text else changed[name] for name in batch}
+
     def numbered(self, inputs: Any, call: Tensor) -> Any:
         """A batch as call number `call`, an int32 scalar, makes it; the layer's own count of calls stays as it is."""
         batch, give_back = _batch.name_parts(inputs)
-        self._check_batch(batch)
+        _checking.check_batch(self, batch)
         if not ops.is_foreign_graph_tensor(batch["images"]):
             return give_back(self.run(batch, call))
         with ops.tensorflow_graph():
@@ -251,7 +272,7 @@ class BatchAugmentation(RandomLayer):
     def augment_some(self, batch: Batch, wanted: Tensor | None, call: Tensor, place: str, seed: Tensor | None) -> Batch:
         """As `augment`, where only the images `wanted`, (batch,) bools, are looked at afterwards; None for all."""
         key = self.stream_key(call, place, seed) if self.is_random else None
-        shape = self._channels_last_shape(batch["images"])
+        shape = self.channels_last_shape(batch["images"])
         return self.transform(batch, self._draw(shape, key, wanted))
 
     def _draw(self, shape: tuple[Any, ...], key: Tensor | None, wanted: Tensor | None) -> Params:
@@ -278,11 +299,13 @@ class BatchAugmentation(RandomLayer):
         if self.rate < 1 and not self.samples_rate:
             touched = random.bernoulli(random.split(key, 1)[0], shape[:1], self.rate)
             touched = touched if wanted is None else ops.logical_and(touched, wanted)
-        return params if touched is None else self.spare(params, touched)
+        if touched is None:
+            return params
+        return self.spare(params, touched) | ({"touched_floats": touched} if self.rounds_floats else {})
 
     def infer(self, batch: Batch) -> Batch:
         """What this layer does to a batch at inference."""
-        params = self.inference_params(self._channels_last_shape(batch["images"]))
+        params = self.inference_params(self.channels_last_shape(batch["images"]))
         return self.as_moved(batch) if params is None else self.transform(batch, params)
 
     def as_moved(self, batch: Batch) -> Batch:
@@ -298,7 +321,7 @@ class BatchAugmentation(RandomLayer):
                 f"{type(self).__name__} moves images, masks and boxes, and not `keypoints`: leave them out."
             )
         if batch.get("segmentation_masks") is not None and not self.keeps_places:
-            self._check_masks(batch["segmentation_masks"], self._channels_last_shape(batch["images"]))
+            _checking.check_masks(self, batch["segmentation_masks"], self.channels_last_shape(batch["images"]))
         hooks = {
             "images": self._transform_images,
             "labels": self.transform_labels,
@@ -309,7 +332,7 @@ class BatchAugmentation(RandomLayer):
             for name, part in batch.items()
         }
         if batch.get("bounding_boxes") is not None:
-            sizes = [self._channels_last_shape(side["images"])[1:3] for side in (batch, changed)]
+            sizes = [self.channels_last_shape(side["images"])[1:3] for side in (batch, changed)]
             changed["bounding_boxes"] = self._transform_boxes(batch["bounding_boxes"], params, *sizes)
         return changed
 
@@ -335,47 +358,7 @@ class BatchAugmentation(RandomLayer):
         shape[rows : rows + 2] = self.output_size(*shape[rows : rows + 2])
         return keras.KerasTensor(shape, dtype=inputs.dtype if self.keeps_dtype else self.compute_dtype)
 
-    def _check_batch(self, batch: Batch) -> None:
-        images = batch["images"]
-        if not hasattr(images, "shape") or len(images.shape) not in (3, 4):
-            axes = "height, width, channels" if self.data_format == "channels_last" else "channels, height, width"
-            raise ValueError(
-                f"{type(self).__name__} takes images of shape (batch, {axes}) or ({axes}). "
-                f"Received: {getattr(images, 'shape', type(images).__name__)}"
-            )
-        if isinstance(images, keras.KerasTensor) and len(images.shape) == 3:
-            raise ValueError(
-                f"Inside a model {type(self).__name__} takes images of four axes, the batch's and the channels' among "
-                f"them. Received: {images.shape}"
-            )
-        if isinstance(images, keras.KerasTensor) and (self.mixes_samples or self.copies != 1):
-            what = "mixes" if self.mixes_samples else "repeats"
-            raise ValueError(
-                f"{type(self).__name__} {what} labels too, which a layer inside a model cannot reach: the model would "
-                "train on images with the labels of others. Use `keras_tricks.Trainer(model, augment=[...])`, or map "
-                "it over the data set: `dataset.map(layer)`."
-            )
-        weights = batch.get("sample_weight")
-        if self.mixes_samples and weights is not None and not hasattr(weights, "shape"):
-            raise ValueError(
-                f"{type(self).__name__} mixes samples, and takes one `sample_weight` for each. "
-                f"Received: sample_weight as a {type(weights).__name__} of {len(weights)}"
-            )
-        if batch.get("labels") is not None:
-            self.check_labels(batch["labels"])
-
-    def known_channels(self, images: Tensor) -> int:
-        """The number of channels of images, channels last, for a trick that has to know it before it runs."""
-        channels = images.shape[-1]
-        if channels is None:
-            raise ValueError(
-                f"{type(self).__name__} has to know how many channels images have: name it where they are read "
-                "(`tf.io.decode_jpeg(..., channels=3)`) or with `tf.ensure_shape`. "
-                f"Received: images of shape {tuple(images.shape)}"
-            )
-        return channels
-
-    def _channels_last_shape(self, images: Tensor) -> tuple[Any, ...]:
+    def channels_last_shape(self, images: Tensor) -> tuple[Any, ...]:
         shape = ops.shape(images)
         return shape if self.data_format == "channels_last" else (shape[0], shape[2], shape[3], shape[1])
 
@@ -403,23 +386,6 @@ class BatchAugmentation(RandomLayer):
             return self._in_channels_last(self.transform_masks, masks[:, None], params)[:, 0]
         return self.transform_masks(masks[..., None], params)[..., 0]
 
-    def _check_masks(self, masks: Tensor, shape: tuple[Any, ...]) -> None:
-        """Raises unless there is a mask for each of the images of `shape`, channels last, as high and as wide."""
-        if len(masks.shape) not in (3, 4):
-            raise ValueError(
-                "`segmentation_masks` must be laid out as the images, with or without an axis of channels. "
-                f"Received: masks of shape {tuple(masks.shape)}"
-            )
-        sides = self._channels_last_shape(masks) if len(masks.shape) == 4 else ops.shape(masks)
-        compared = 1 if self.moves_masks_of_any_size else 3
-        pairs = zip(sides[:compared], shape[:compared], strict=True)
-        known = [pair for pair in pairs if all(isinstance(side, int) for side in pair)]
-        if any(own != wanted for own, wanted in known):
-            raise ValueError(
-                "`segmentation_masks` must be as many, as high and as wide as the images. "
-                f"Received: masks of shape {tuple(masks.shape)} for {shape[0]} images of {shape[1]} x {shape[2]}"
-            )
-
     def _transform_boxes(self, boxes: Boxes, params: Params, size: tuple[Any, Any], new_size: tuple[Any, Any]) -> Boxes:
         corners = _boxes.to_corners(boxes, self.bounding_box_format, *size)
         moved = self.transform_boxes(corners, params)
@@ -436,7 +402,10 @@ class BatchAugmentation(RandomLayer):
         return _batch.channels_first(hook(_batch.channels_last(images), params))
 
     def _choose(self, changed: Tensor, original: Tensor, params: Params) -> Tensor:
-        if "touched" not in params or changed is original:
+        touched = params.get("touched")
+        if touched is None and "float" in str(changed.dtype):
+            touched = params.get("touched_floats")
+        if touched is None or changed is original:
             return changed
-        touched = ops.reshape(params["touched"], (-1,) + (1,) * (len(changed.shape) - 1))
+        touched = ops.reshape(touched, (-1,) + (1,) * (len(changed.shape) - 1))
         return ops.where(touched, changed, ops.cast(original, changed.dtype))

@@ -47,6 +47,19 @@ def name_parts(inputs: Any, labels: Any = None, sample_weight: Any = None) -> tu
     )
 
 
+def text_of(batch: Batch) -> Batch:
+    """The parts that are text, as names of files are: Keras' layers take none, but on TensorFlow."""
+    if keras.backend.backend() == "tensorflow":
+        return {}
+    return {name: part for name, part in batch.items() if name != "images" and _is_text(part)}
+
+
+def _is_text(part: Any) -> bool:
+    if isinstance(part, (list, tuple)):
+        return bool(part) and all(map(_is_text, part))
+    return isinstance(part, (str, bytes)) or (isinstance(part, np.ndarray) and part.dtype.kind in "USO")
+
+
 def add_batch_axis(batch: Batch) -> Batch:
     """Every part of one unbatched image as a batch of one."""
     return {name: map_arrays(lambda array: array[None, ...], part) for name, part in batch.items()}

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from keras_tricks._core import ops, random
 from keras_tricks.augment import _levels
 from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
+from keras_tricks.augment._checking import known_channels
 
 LEVELS = 255.0
 
@@ -21,8 +22,10 @@ class ColorAugmentation(BatchAugmentation):
 
     keeps_places = True
     works_in_parts = True
-    # Whether a trick that `keeps_dtype` is for whole levels only, so that floats are rounded first.
+    # Whether a trick that `keeps_dtype` is for whole levels only, and does not round floats itself.
     rounds_levels = True
+    # Whether levels may come out of 0 to 255, so that they are clipped.
+    clips_levels = True
     # The numbers of channels for which the trick has a meaning; None for any.
     channels: ClassVar[tuple[int, ...] | None] = None
     # Whether the trick has to know the number of channels, also where it takes any.
@@ -30,7 +33,10 @@ class ColorAugmentation(BatchAugmentation):
 
     def draw_changed(self, shape: tuple[Any, ...], seed: Tensor) -> Params:
         """Which images to change, `(batch, 1, 1, 1)`: all that is random where a trick has no numbers of its own."""
-        return {} if self.rate == 1 else {"changed": random.bernoulli(seed, (shape[0], 1, 1, 1), self.rate)}
+        if self.rate == 1:
+            return {}
+        changed = random.bernoulli(seed, (shape[0], 1, 1, 1), self.rate)
+        return {"changed": changed} | ({"touched_floats": changed[:, 0, 0, 0]} if self.rounds_floats else {})
 
     def where_changed(self, params: Params, new: Tensor, old: Tensor) -> Tensor:
         """`new` for the images that `draw_changed` drew, `old` for the others."""
@@ -54,14 +60,17 @@ class ColorAugmentation(BatchAugmentation):
         changed = self.change_levels(levels, params)
         if _levels.is_uint8(changed) and _levels.are_cast_later(images) and self.value_range == (0, LEVELS):
             return changed
-        inside = ops.cast(changed, "float32") if _levels.is_uint8(changed) else _levels.clipped(changed, levels)
-        changed = self.from_levels(inside)
+        if _levels.is_uint8(changed):
+            changed = ops.cast(changed, "float32")
+        elif self.clips_levels:
+            changed = _levels.clipped(changed, levels, self._is_ours)
+        changed = self.from_levels(changed)
         return _levels.as_pixels(changed, images.dtype) if self.keeps_dtype else changed
 
     def _check_channels(self, images: Tensor) -> None:
         if self.channels is None and not self.asks_for_channels:
             return
-        if self.known_channels(images) not in (self.channels or (images.shape[-1],)):
+        if known_channels(self, images) not in (self.channels or (images.shape[-1],)):
             raise ValueError(
                 f"{type(self).__name__} takes images of {' or '.join(map(str, self.channels or ()))} channels. "
                 f"Received: images of shape {tuple(images.shape)}"

@@ -32,6 +32,7 @@ class ErasingAugmentation(BatchAugmentation):
 
     def __init__(self, fill: str | float | tuple[float, ...] = "pixel", **kwargs: Any):
         super().__init__(**kwargs)
+        fill = fill.tolist() if isinstance(fill, np.ndarray) else fill
         numbers = fill if isinstance(fill, (tuple, list)) else (fill,)
         if fill not in NAMED and not (numbers and all(map(checks.is_number, numbers))):
             raise checks.fail("fill", f"{', '.join(map(repr, NAMED))}, a number or a colour (red, green, blue)", fill)

@@ -105,12 +105,15 @@ def scaled(levels: Tensor, factor: Any, offset: Any) -> Tensor:
     return levels + offset if factor is None else levels * factor + offset
 
 
-def clipped(changed: Tensor, levels: Tensor) -> Tensor:
-    """What was made of `levels` held inside 0 to 255; on torch in the memory it has, if it is not theirs."""
+def clipped(changed: Tensor, levels: Tensor, is_ours: bool = False) -> Tensor:
+    """What was made of `levels` held inside 0 to 255; on torch in the memory it has, if it is not theirs.
+
+    Nor anybody else's, which is known of what `is_ours`.
+    """
     if ops.is_torch(changed):
         from keras_tricks.augment._torch_colors import clipped as torch_clipped
 
-        return torch_clipped(changed, levels)
+        return torch_clipped(changed, levels, is_ours)
     return ops.clip(changed, 0.0, 255.0)
 
 
@@ -150,12 +153,17 @@ def solarize_add(levels: Tensor, add: Tensor, threshold: Tensor) -> Tensor:
 
 
 def posterize(levels: Tensor, bits: Tensor) -> Tensor:
-    """The highest `bits` (int32, 0 to 8) of the 8 of each level, the others 0; also of uint8."""
+    """The highest `bits` (int32, 0 to 8) of the 8 of each whole level, the others 0; also of uint8."""
     if is_uint8(levels):
         masks = ops.take(ops.constant(POSTERIZE_MASKS.astype("uint8"), bits), bits, axis=0)
         return ops.bitwise_and(levels, ops.once(masks))
     step = ops.once(ops.take(ops.constant((256 - POSTERIZE_MASKS).astype("float32"), bits), bits, axis=0))
-    return ops.floor(levels * (1.0 / step)) * step
+    if ops.is_torch(levels):
+        from keras_tricks.augment._torch_colors import posterized
+
+        return posterized(levels, step)
+    # To the nearest whole level first: steps are of whole levels, so that one rounding down does for both.
+    return ops.floor((ops.clip(levels, 0.0, 255.0) + ROUNDING) * (1.0 / step)) * step
 
 
 def autocontrast_lines(levels: Tensor) -> tuple[Tensor, Tensor]:

@@ -98,7 +98,7 @@ class ChoosingAugmentation(CompositeAugmentation):
 
     def augment(self, batch: Batch, call: Tensor, place: str = "", seed: Tensor | None = None) -> Batch:
         """The batch, each image as the member makes it that is drawn for it."""
-        shape = self._channels_last_shape(batch["images"])
+        shape = self.channels_last_shape(batch["images"])
         self.output_size(*(side if isinstance(side, int) else None for side in shape[1:3]))
         own, inside = self.inner_stream(place, seed)
         batch = self._with_rows(batch)

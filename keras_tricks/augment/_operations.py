@@ -2,7 +2,8 @@
 
 Every operation is one of three kernels with a parameter per image: a table of 256 levels, a blend with a gray or a
 smoothed image, an affine map. Levels are whole numbers after each, as in Pillow, and computed in integers, so that the
-backends agree to the level.
+backends agree to the level; but for affine maps, which round to another level where the last digit decides, and what
+later operations make of that.
 """
 
 from collections.abc import Callable, Mapping

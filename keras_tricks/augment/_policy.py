@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_tricks._core import checks, ops
-from keras_tricks.augment import _levels, _operations, _resampling
+from keras_tricks.augment import _boxes, _levels, _operations, _resampling
 from keras_tricks.augment._base import Boxes, Params, Tensor
 from keras_tricks.augment._color import LEVELS, ColorAugmentation
 from keras_tricks.augment._warp import Affine, move_boxes, source_points, target_points
@@ -24,6 +24,7 @@ class PolicyAugmentation(ColorAugmentation):
     """
 
     keeps_dtype = True
+    rounds_floats = True
     keeps_places = False
     channels = (1, 3)
     works_in_parts = False  # each operation does, on the images that it is drawn for
@@ -91,9 +92,11 @@ class PolicyAugmentation(ColorAugmentation):
 
     def transform_boxes(self, boxes: Boxes, params: Params) -> Boxes:
         """The upright boxes around the moved ones."""
-        for affine, _, _ in self._moves(params):
-            there = functools.partial(target_points, affine=affine)
-            boxes = move_boxes(boxes, params["height"], params["width"], there)
+        height, width = params["height"], params["width"]
+        for index, (affine, _, _) in enumerate(self._moves(params)):
+            if index:  # what the image before does not show cannot come back
+                boxes = _boxes.clip(boxes, height, width, self.min_visible)
+            boxes = move_boxes(boxes, height, width, functools.partial(target_points, affine=affine))
         return boxes
 
     def _moves(self, params: Params) -> list[tuple[Affine, Tensor, float]]:

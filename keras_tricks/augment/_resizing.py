@@ -118,7 +118,7 @@ class FixedResizing(ResizingAugmentation):
     def is_one_operation(self, batch: Batch) -> bool:
         """Whether these are images alone that TensorFlow resizes as a whole."""
         images = batch["images"]
-        image = self._channels_last_shape(images)[1:3]
+        image = self.channels_last_shape(images)[1:3]
         if not _are_known(image) or any(
             batch.get(name) is not None for name in ("segmentation_masks", "bounding_boxes")
         ):

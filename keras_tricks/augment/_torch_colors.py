@@ -82,9 +82,15 @@ def _along_line(values: Any, width: int, channels: int) -> Any:
     return values.expand(-1, -1, width, -1).reshape(-1, 1, width * channels)
 
 
-def clipped(changed: Any, levels: Any) -> Any:
+def posterized(levels: Any, step: Any) -> Any:
+    """As `keras_tricks.augment._levels.posterize`, of floats, with the size of the steps."""
+    inside = levels.clamp_(0.0, 255.0) if is_own(levels) else levels.clamp(0.0, 255.0)
+    return inside.add_(ROUNDING).mul_(1.0 / step).floor_().mul_(step)
+
+
+def clipped(changed: Any, levels: Any, is_ours: bool) -> Any:
     """See `keras_tricks.augment._levels.clipped`."""
-    is_new = have_own() and changed.is_contiguous() and changed.data_ptr() != levels.data_ptr()
+    is_new = (is_ours or have_own()) and changed.is_contiguous() and changed.data_ptr() != levels.data_ptr()
     return changed.clamp_(0.0, 255.0) if is_new or is_own(changed) else changed.clamp(0.0, 255.0)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import torch
 
 from keras_tricks._core import _torch_memory, ops

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_tricks._core import checks, ops, random
 from keras_tricks.augment._base import Batch, Params, Tensor
+from keras_tricks.augment._checking import known_channels
 from keras_tricks.augment._flipping import FlippingAugmentation
 
 GRID = 8
@@ -71,7 +72,7 @@ class AlternatingFlip(FlippingAugmentation):
         identities = (
             self._identities(batch["images"]) if index is None else ops.reshape(ops.cast(index, "int32"), (-1,))
         )
-        shape = self._channels_last_shape(batch["images"])
+        shape = self.channels_last_shape(batch["images"])
         return self.transform(batch, self._flips(shape, key, identities, call // self.steps_per_epoch))
 
     def _flips(self, shape: tuple[Any, ...], key: Tensor, identities: Tensor, epoch: Tensor | int) -> Params:
@@ -95,7 +96,7 @@ class AlternatingFlip(FlippingAugmentation):
         low, high = self.value_range
         pixels = ops.cast(images, "float32")
         levels = pixels if (low, high) == (0, LEVELS) else (pixels - low) * (LEVELS / (high - low))
-        channels = min(self.known_channels(images), 4)
+        channels = min(known_channels(self, images), 4)
         levels = ops.cast(ops.round(ops.clip(levels, 0.0, LEVELS)), "int32")[..., :channels]
         levels = ops.reshape(levels, (-1, GRID * GRID * channels))
         return ops.cast(ops.sum(levels * ops.constant(_multipliers(channels), levels), axis=1), "int32")

@@ -167,6 +167,14 @@ class AugMix(PolicyAugmentation):
         repeated = {name: map_arrays(self._repeat, part) for name, part in batch.items() if name != "images"}
         return {name: changed[name] if name == "images" else repeated[name] for name in batch}
 
+    def _choose(self, changed: Tensor, original: Tensor, params: Params) -> Tensor:
+        if self.splits == 1 or changed is original:
+            return super()._choose(changed, original, params)
+        clean = ops.zeros(ops.shape(original)[:1], "bool")
+        touched = params.get("touched_floats", ops.logical_not(clean))
+        touched = ops.concatenate([clean] + [touched] * (self.splits - 1), axis=0)
+        return super()._choose(changed, self._repeat(original), {"touched_floats": touched})
+
     def _weights(self, key: Tensor, size: tuple[Any, Any]) -> Tensor:
         """Dirichlet(alpha, ..., alpha), (versions, width, batch): a stick broken at draws from Beta laws."""
         weights, rest = [], ops.zeros(size, "float32") + 1.0

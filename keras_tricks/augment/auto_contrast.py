@@ -37,6 +37,7 @@ class AutoContrast(ColorAugmentation):
     """
 
     keeps_dtype = True
+    rounds_floats = True
     samples_rate = True
 
     def sample(self, shape: tuple[Any, ...], seed: Tensor) -> Params:

@@ -36,6 +36,7 @@ class Equalize(ColorAugmentation):
     """
 
     keeps_dtype = True
+    rounds_floats = True
     asks_for_channels = True
     samples_rate = True
 

@@ -59,8 +59,11 @@ class MixUp(MixingAugmentation):
         return {"partner": self.draw_partner(shape[0], partner_seed), "weight": weight, "rest": rest}
 
     def spare(self, params: Params, touched: Tensor) -> Params:
-        """A share of 1."""
+        """A share of 1, and no other partner: one that is no number would show even with a share of 0."""
+        partner = params["partner"]
+        own = ops.arange(ops.shape(partner)[0], dtype="int32")
         return params | {
+            "partner": ops.where(touched, partner, own),
             "weight": ops.where(touched, params["weight"], ops.ones_like(params["weight"])),
             "rest": ops.where(touched, params["rest"], ops.zeros_like(params["rest"])),
         }

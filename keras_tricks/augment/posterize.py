@@ -37,6 +37,9 @@ class Posterize(ColorAugmentation):
     """
 
     keeps_dtype = True
+    rounds_floats = True
+    rounds_levels = False  # in the same step
+    clips_levels = False
 
     def __init__(self, bits: int | tuple[int, int] = 4, **kwargs: Any):
         super().__init__(**kwargs)

@@ -119,10 +119,14 @@ class RandAugment(PolicyAugmentation):
         }
         head, *parts = text.split("-") if isinstance(text, str) else [""]
         arguments: dict[str, Any] = {"magnitude": 10.0, "magnitude_std": 0.0, "increasing": False}
+        given: set[str] = set()
         for part in parts:
             match = re.fullmatch(r"([a-z]+)([0-9]+(?:\.[0-9]+)?)", part)
             if match is None or match[1] not in names:
                 raise checks.fail("text", f'"rand" and parts of {", ".join(names)} with numbers, joined by "-"', text)
+            if names[match[1]] in given:
+                raise checks.fail("text", f'a string with one number after "{match[1]}"', text)
+            given.add(names[match[1]])
             value = float(match[2])
             if match[1] in ("n", "inc") and not value.is_integer():
                 raise checks.fail("text", f'a string with a whole number after "{match[1]}"', text)

@@ -37,6 +37,7 @@ class Solarize(ColorAugmentation):
     """
 
     keeps_dtype = True
+    rounds_floats = True
 
     def __init__(self, threshold: float | tuple[float, float] = 128, **kwargs: Any):
         super().__init__(**kwargs)

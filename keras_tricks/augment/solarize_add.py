@@ -39,6 +39,7 @@ class SolarizeAdd(ColorAugmentation):
     """
 
     keeps_dtype = True
+    rounds_floats = True
 
     def __init__(
         self,

@@ -52,6 +52,11 @@ def check_writable(out: pathlib.Path) -> None:
     """Refuses a picture that cannot be written."""
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise CommandError(f"Cannot write to {out}: --out is a file in a folder that exists.")
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = sorted(FigureCanvasBase.get_supported_filetypes())
+    if out.suffix.lower().lstrip(".") not in kinds:
+        raise CommandError(f"Cannot write to {out}: the name of --out ends in one of .{', .'.join(kinds)}.")
 
 
 def count(text: str) -> int:

@@ -107,9 +107,10 @@ def _draws(text: str, batch: dict[str, Any], data: kt.data.ImageDataset, draws: 
     (layer,) = _augmentations.build([text], shape, data.num_classes, seed)
     # Some refuse masks, or boxes too: class ids in a mask cannot be blended.
     given = {name: part for name, part in batch.items() if name not in PLACES or _takes(trial, batch, name)}
-    # Where each image comes several times in a row, the first time is beside the original.
+    # Where each image comes several times in a row, the first time is beside the original; all clean ones come first.
+    start = len(batch["images"]) if isinstance(layer, kt.augment.AugMix) and layer.splits > 1 else 0
     step = layer.copies if isinstance(layer, kt.augment.RepeatedAugmentation) else 1
-    return [_pictures_of(keras.tree.map_structure(_to_numpy, layer(given)), data)[::step] for _ in range(draws)]
+    return [_pictures_of(keras.tree.map_structure(_to_numpy, layer(given)), data)[start::step] for _ in range(draws)]
 
 
 def _takes(layer: kt.augment.BatchAugmentation, batch: dict[str, Any], part: str) -> bool:

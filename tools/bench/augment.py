@@ -162,9 +162,7 @@ def contenders(
         traced = partial(_in_turn, DRAWN_WHEN_TRACED.get(member, 1))
         makers |= {"Keras, eager": lambda: _eager(KERAS[member](keras.layers, side), named, training=True)}
         if BACKEND != "torch":
-            makers |= {
-                "Keras, compiled": lambda: traced(lambda: _compiled(KERAS[member](keras.layers, side), named))
-            }
+            makers |= {"Keras, compiled": lambda: traced(lambda: _compiled(KERAS[member](keras.layers, side), named))}
         if BACKEND == "tensorflow":
             makers |= {
                 "Keras, tf.data": lambda: traced(
