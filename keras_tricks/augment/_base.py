@@ -402,10 +402,12 @@ class BatchAugmentation(RandomLayer):
         return _batch.channels_first(hook(_batch.channels_last(images), params))
 
     def _choose(self, changed: Tensor, original: Tensor, params: Params) -> Tensor:
+        if changed is original:
+            return changed
         touched = params.get("touched")
         if touched is None and "float" in str(changed.dtype):
             touched = params.get("touched_floats")
-        if touched is None or changed is original:
+        if touched is None:
             return changed
         touched = ops.reshape(touched, (-1,) + (1,) * (len(changed.shape) - 1))
         return ops.where(touched, changed, ops.cast(original, changed.dtype))

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_tricks._core import ops
 from keras_tricks.augment import _boxes
+from keras_tricks.augment._checking import rank
 
 Batch = dict[str, Any]
 TUPLE_NAMES = ("images", "labels", "sample_weight")
@@ -48,16 +49,19 @@ def name_parts(inputs: Any, labels: Any = None, sample_weight: Any = None) -> tu
 
 
 def text_of(batch: Batch) -> Batch:
-    """The parts that are text, as names of files are: Keras' layers take none, but on TensorFlow."""
-    if keras.backend.backend() == "tensorflow":
-        return {}
-    return {name: part for name, part in batch.items() if name != "images" and _is_text(part)}
+    """The parts that are text, as names of files are: Keras' layers take none, but for arrays on TensorFlow."""
+    is_text = _is_string if keras.backend.backend() == "tensorflow" else _is_text
+    return {name: part for name, part in batch.items() if name != "images" and is_text(part)}
 
 
 def _is_text(part: Any) -> bool:
     if isinstance(part, (list, tuple)):
         return bool(part) and all(map(_is_text, part))
-    return isinstance(part, (str, bytes)) or (isinstance(part, np.ndarray) and part.dtype.kind in "USO")
+    return _is_string(part) or (isinstance(part, np.ndarray) and part.dtype.kind in "USO")
+
+
+def _is_string(part: Any) -> bool:
+    return isinstance(part, (str, bytes))
 
 
 def add_batch_axis(batch: Batch) -> Batch:
@@ -90,8 +94,7 @@ def map_entries(function: Callable[..., Any], part: Any, *others: Any) -> Any:
 def _with_arrays(batch: Batch) -> Batch:
     """Numbers, and lists of numbers or of something for each image, as arrays; everything else as it is."""
     images = batch["images"] = _as_arrays(batch["images"], None, may_be_several=False)
-    shape = tuple(getattr(images, "shape", ()))
-    count = shape[0] if len(shape) == 4 else None
+    count = images.shape[0] if hasattr(images, "shape") and rank(images) == 4 else None
     return {name: _as_arrays(part, count, may_be_several=name not in ARRAYS) for name, part in batch.items()}
 
 

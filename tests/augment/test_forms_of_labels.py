@@ -145,3 +145,60 @@ def test_parts_beside_a_tuple_or_a_dict_are_refused():
         for beside in [(LABELS,), (None, WEIGHTS)]:
             with pytest.raises(ValueError, match="and `labels` or `sample_weight` beside it"):
                 kt.augment.RandomFlip()(batch, *beside)
+
+
+NAMES = np.array([f"{place}.jpg" for place in range(COUNT)])
+
+
+def _text(part):
+    """Names as they come back: from TensorFlow bytes in a tensor."""
+    names = np.asarray(keras.ops.convert_to_numpy(part) if keras.ops.is_tensor(part) else part)
+    return np.array([name.decode() if isinstance(name, bytes) else str(name) for name in names.reshape(-1)])
+
+
+@pytest.mark.parametrize("kind", REPEATING)
+@pytest.mark.parametrize("form", [np.array, list], ids=["array", "list"])
+def test_names_beside_images_stay_with_them(kind, form):
+    make, expected = REPEATING[kind]
+    batch = {"file": form(NAMES), "images": make_images("uint8", count=COUNT), "labels": LABELS}
+    changed = make()(batch)
+    assert list(changed) == list(batch)
+    np.testing.assert_array_equal(_text(changed["file"]), expected(NAMES))
+    np.testing.assert_array_equal(to_numpy(changed["labels"]), expected(LABELS))
+
+
+def test_an_image_alone_may_have_a_name():
+    changed = kt.augment.RandomFlip(seed=1)({"images": make_images("uint8")[0], "file": "0.jpg"})
+    assert _text(changed["file"]).tolist() == ["0.jpg"]
+    assert changed["images"].shape == (HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": LABELS[:1]}, r"`labels` must hold something for each of the 8 images. .*labels of shape \(1,\)"),
+        ({"labels": ROWS[:3]}, r"`labels`.*Received: labels of shape \(3, 10\)"),
+        ({"labels": {"ids": LABELS, "more": [LABELS[:2]]}}, r"`labels\['more'\]\[0\]`"),
+        ({"sample_weight": WEIGHTS[:7]}, r"`sample_weight`.*Received: sample_weight of shape \(7,\)"),
+        ({"sample_weight": np.array(1.0)}, r"`sample_weight`.*Received: sample_weight of shape \(\)"),
+        (
+            {"bounding_boxes": {"boxes": np.zeros((1, 2, 4)), "labels": np.zeros((1, 2))}},
+            r"`bounding_boxes\['boxes'\]`.*of shape \(1, 2, 4\)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("layer", [kt.augment.RandomFlip, kt.augment.CutMix, kt.augment.RandomErasing])
+def test_parts_of_another_number_than_the_images_are_refused(layer, changes, message):
+    with pytest.raises(ValueError, match=message):
+        layer()({"images": make_images("uint8", count=COUNT)} | changes)
+
+
+@pytest.mark.parametrize("axes", ["images", "labels"])
+def test_a_pipeline_of_unknown_shapes_is_told_what_to_name(axes):
+    tf = importlib.import_module("tensorflow")
+    images, labels = make_images("uint8", count=COUNT), LABELS
+    known = tf.TensorSpec((None, None, None, 3), tf.uint8), tf.TensorSpec((None,), tf.int64)
+    unknown = {"images": (tf.TensorSpec(None, tf.uint8), known[1]), "labels": (known[0], tf.TensorSpec(None, tf.int64))}
+    dataset = tf.data.Dataset.from_generator(lambda: iter([(images, labels)]), output_signature=unknown[axes])
+    with pytest.raises(ValueError, match=rf"MixUp has to know how many axes {axes} have.*tf.ensure_shape"):
+        dataset.map(kt.augment.MixUp(num_classes=CLASSES))

@@ -28,6 +28,12 @@ class TestMixUp(MixingContract):
             np.testing.assert_allclose(image, np.tensordot(row, images[:CLASSES], 1), atol=1e-3)
             assert 1 <= (row > 0).sum() <= 2
 
+    def test_a_sample_that_is_not_touched_is_itself_beside_a_partner_that_is_no_number(self):
+        images = make_images("float32")
+        images[0] = np.nan
+        mixed = to_numpy(self.make(rate=0.0)((images, make_labels()))[0])
+        np.testing.assert_array_equal(mixed, images)
+
     @pytest.mark.parametrize("alpha", [0.1, 0.2, 1.0, 5.0])
     def test_the_weight_follows_beta_alpha_alpha_per_sample(self, alpha):
         count = 100_000

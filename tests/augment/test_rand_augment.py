@@ -105,7 +105,19 @@ class TestRandAugment(PolicyContract):
         assert (bare.magnitude, bare.operations, bare.magnitude_std, bare.increasing) == (10.0, 2, 0.0, False)
         assert not kt.augment.RandAugment.from_string("rand-inc0").increasing
 
-    @pytest.mark.parametrize("text", ["augmix-m3", "rand-m9-x3", "rand-m", "rand_m9", 9, "rand-mstdm"])
+    def test_boxes_whose_pixels_left_between_two_operations_are_none(self):
+        masks = np.zeros((2000, 32, 32, 1), "uint8")
+        masks[:, 10:22, 2:10] = 1
+        boxes = {"boxes": np.full((2000, 1, 4), [2, 10, 10, 22], "float32"), "labels": np.zeros((2000, 1), "int32")}
+        batch = {"images": np.zeros((2000, 32, 32, 3), "uint8"), "segmentation_masks": masks, "bounding_boxes": boxes}
+        layer = kt.augment.RandAugment(4, 10, operation_rate=1, fill="black", min_visible=0.5, seed=1)
+        changed = layer(batch)
+        kept = to_numpy(changed["bounding_boxes"]["labels"])[:, 0] >= 0
+        shown = to_numpy(changed["segmentation_masks"]).sum((1, 2, 3))
+        assert 0.7 < kept.mean() < 0.95
+        assert shown[kept].min() > 0
+
+    @pytest.mark.parametrize("text", ["augmix-m3", "rand-m9-x3", "rand-m", "rand_m9", 9, "rand-mstdm", "rand-m9-m5"])
     def test_a_string_that_is_none_is_refused_with_what_arrived(self, text):
         with pytest.raises(ValueError, match=r"`text`.*Received: text="):
             kt.augment.RandAugment.from_string(text)

@@ -45,6 +45,7 @@ class TestRandomErasing(AugmentationContract):
             "`fill` must be 'pixel', 'color', 'normal', 'black', a number or a colour.*Received: fill='white'",
         ),
         ({"fill": ()}, "`fill`"),
+        ({"fill": np.array([])}, "`fill`"),
         ({"count": 0}, "`count`"),
     ]
 

@@ -122,6 +122,8 @@ class TestPreview:
             (["--augment", "pcalighting"], "PCALighting takes images of 3 channels"),
             (["--dataset", "nowhere"], "There is no data set"),
             (["--out", "missing/grid.png"], "--out is a file in a folder that exists"),
+            (["--out", "grid.xyz"], "Cannot write to grid.xyz: the name of --out ends in one of ."),
+            (["--out", "grid"], ".png, "),
         ],
     )
     def test_what_cannot_be_drawn_is_told_in_a_line(self, options, message, capsys, tmp_path, monkeypatch):
@@ -132,6 +134,16 @@ class TestPreview:
         assert message in error
         assert "Arguments received" not in error
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("augment", ["augmix(splits=3)", "repeatedaugmentation(3)", "augmix"])
+    def test_what_is_drawn_of_many_views_is_one_of_each_image(self, augment, dataset, tmp_path, drawn):
+        options = ["--dataset", str(dataset), "--backend", BACKEND, "--out", str(tmp_path / "grid.png")]
+        assert main(["preview", "--augment", augment, *options, "--columns", "6", "--draws", "3"]) == 0
+        originals, row = drawn.values()
+        assert len(row) == 2 * 3
+        for place, picture in enumerate(row):
+            is_original = np.array_equal(picture.image, originals[3 * (place // 3)].image)
+            assert is_original == (augment == "repeatedaugmentation(3)")
 
     def test_all_of_them_can_be_made_for_small_and_oblong_images(self):
         for text in _previewing._texts("all"):

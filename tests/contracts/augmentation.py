@@ -136,8 +136,11 @@ class AugmentationContract:
         changed = to_numpy(first_call(layer, images)).astype("float64")
         return float((np.abs(changed - images).max((1, 2, 3)) > 1e-3).mean())
 
-    def test_switched_off_it_changes_nothing(self):
-        images = make_images()
+    @pytest.mark.parametrize("dtype", ["uint8", "float32"])
+    def test_switched_off_it_changes_nothing(self, dtype):
+        images = make_images(dtype)
+        if dtype == "float32":  # between the levels
+            images = 0.4 + 0.99 * images
         self.assert_same(self.make(rate=0.0)(images), self.make()(images, training=False))
 
     def test_hooks_are_pure_given_their_params(self):
