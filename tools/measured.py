@@ -8,6 +8,7 @@ import argparse
 import json
 import statistics
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,13 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
             passes.append(f"{statistics.median(ratios):.1f}" if ratios else "-")
         if set(passes) != {"-"}:
             summary.append(f"| one pass beside Keras, {kind[0]}x{kind[0]} {kind[1]} | {' | '.join(passes)} |")
+    for title, way in WAYS.items():
+        cells = []
+        for backend in backends:
+            ratios = [ratio for key, e in latest.items() if key[-1] == backend for ratio in way(e)]
+            cells.append(f"{statistics.median(ratios):.1f} ({len(ratios)})" if ratios else "-")
+        if set(cells) != {"-"}:
+            summary.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(
         [
             "**The augmentations**: thousands of images a second (compiled; eager on PyTorch), and in brackets how",
@@ -188,7 +196,8 @@ def augmentations(entries: list[dict[str, Any]]) -> str:
             "",
             "Over all members that the other has too (their number in brackets). 'One pass beside Keras': how many",
             "times as fast as Keras' layers one is that only adds 1 to each pixel, with the backend's cost of a call",
-            "and of memory for what comes out. More than that is not to be won:",
+            "and of memory for what comes out. More than that is not to be won. 'Every way, every batch': all",
+            "comparisons together, eager, compiled and in `tf.data`:",
             "",
             *summary,
             "",
@@ -215,6 +224,29 @@ def _ratio(entry: dict[str, Any], rivals: dict[str, str]) -> float | None:
     if not pairs:
         return None
     return min(rival / ours for rival, ours in pairs) if "" in rivals.values() else pairs[0][0] / pairs[0][1]
+
+
+def _every_way(rival: str) -> Callable[[dict[str, Any]], list[float]]:
+    """How many times as fast ours is as the `rival` eagerly, compiled and in `tf.data`, where it runs so."""
+
+    def ratios(entry: dict[str, Any]) -> list[float]:
+        times = entry["milliseconds"]
+        ways = [name.removeprefix(f"{rival}, ") for name in times if name.startswith(f"{rival}, ")]
+        return [times[f"{rival}, {way}"] / times[f"ours, {way}"] for way in ways if f"ours, {way}" in times]
+
+    return ratios
+
+
+def _peer(entry: dict[str, Any]) -> list[float]:
+    ratio = _ratio(entry, RIVALS["fastest peer, an image"])
+    return [] if ratio is None else [ratio]
+
+
+WAYS = {
+    "Keras, every way, every batch": _every_way("Keras"),
+    "KerasCV, every batch": _every_way("KerasCV"),
+    "fastest peer, an image, every batch": _peer,
+}
 
 
 def _passes(entry: dict[str, Any]) -> float | None:

@@ -359,6 +359,7 @@ class BatchAugmentation(RandomLayer):
         return keras.KerasTensor(shape, dtype=inputs.dtype if self.keeps_dtype else self.compute_dtype)
 
     def channels_last_shape(self, images: Tensor) -> tuple[Any, ...]:
+        """(batch, height, width, channels) of images in this layer's `data_format`."""
         shape = ops.shape(images)
         return shape if self.data_format == "channels_last" else (shape[0], shape[2], shape[3], shape[1])
 

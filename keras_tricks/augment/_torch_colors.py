@@ -90,7 +90,8 @@ def posterized(levels: Any, step: Any) -> Any:
 
 def clipped(changed: Any, levels: Any, is_ours: bool) -> Any:
     """See `keras_tricks.augment._levels.clipped`."""
-    is_new = (is_ours or have_own()) and changed.is_contiguous() and changed.data_ptr() != levels.data_ptr()
+    may_be_new = have_own() or (is_ours and ops.host_array(changed) is not None)
+    is_new = may_be_new and changed.is_contiguous() and changed.data_ptr() != levels.data_ptr()
     return changed.clamp_(0.0, 255.0) if is_new or is_own(changed) else changed.clamp(0.0, 255.0)
 
 

@@ -55,6 +55,11 @@ def test_augmentations_are_told_as_images_a_second_and_ratios():
     assert "| RandomFlip | 32.0 (2.5 / 1.5 / 4.0; 0.5) | 16.0 (0.75* / - / -; -) |" in text
     assert "| KerasCV, 224x224 uint8 | 1.5 (1) | - |" in text
     assert "| fastest peer, an image, 224x224 uint8 | 4.0 (1) | - |" in text
+    small = entry | {"side": 32, "milliseconds": {"ours, tf.data": 2.0, "Keras, tf.data": 7.0, "ours, compiled": 1.0}}
+    text = tool().augmentations([older, entry, other, small])
+    assert "| Keras, every way, every batch | 3.0 (2) | 0.8 (1) |" in text
+    assert "| KerasCV, every batch | 1.5 (1) | - |" in text
+    assert "| fastest peer, an image, every batch | 4.0 (1) | - |" in text
 
 
 def test_steps_are_told_as_the_median_of_the_runs_and_their_range():
