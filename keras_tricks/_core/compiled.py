@@ -88,15 +88,20 @@ def in_graph(function: Callable[..., Batch], batch: Batch, *tensors: Tensor) -> 
 
 
 def _calls_of(layer: Any, batch: Batch, call: Tensor) -> _Calls:
-    kinds = tuple(
-        (path, getattr(part, "shape", None), str(getattr(part, "dtype", None)))
-        for path, part in keras.tree.flatten_with_path((batch, call))
-    )
-    key = layer.signature(), kinds
+    key = layer.signature(), _kind((batch, call))
     calls = _calls[key] = _calls.pop(key, _Calls())
     while len(_calls) > KEPT:
         _calls.popitem(last=False)
     return calls
+
+
+def _kind(part: Any) -> Any:
+    """The form of a structure, with the shapes and types of what is in it."""
+    if isinstance(part, dict):
+        return type(part), *((name, _kind(value)) for name, value in part.items())
+    if isinstance(part, (list, tuple)):
+        return type(part), *map(_kind, part)
+    return getattr(part, "shape", None), str(getattr(part, "dtype", None))
 
 
 def _compile(layer: Any, compiler: ModuleType) -> Function:

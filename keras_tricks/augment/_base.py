@@ -214,13 +214,13 @@ class BatchAugmentation(RandomLayer):
     def _beside_text(self, batch: Batch, text: Batch, mode: dict[str, Any]) -> Batch:
         """The batch augmented, with the parts that are text, which only `copies` concern."""
         numbers = {name: part for name, part in batch.items() if name not in text}
-        is_repeated = self.copies != 1 and len(batch["images"].shape) == 4
-        if is_repeated:
-            numbers[ROWS] = np.arange(batch["images"].shape[0])
-        changed = dict(super().__call__(numbers, **mode))
-        if is_repeated:
+        if self.copies == 1 or len(batch["images"].shape) == 3:
+            changed = dict(super().__call__(numbers, **mode))
+        else:
+            count = batch["images"].shape[0]
+            changed = dict(super().__call__(numbers | {ROWS: np.arange(count)}, **mode))
             rows = keras.ops.convert_to_numpy(changed.pop(ROWS))
-            text = {name: np.asarray(part)[rows] for name, part in text.items()}
+            text = {name: _batch.rows_of_text(name, part, rows, count) for name, part in text.items()}
         return {name: text[name] if name in text else changed[name] for name in batch}
 
     def numbered(self, inputs: Any, call: Tensor) -> Any:
@@ -357,6 +357,10 @@ class BatchAugmentation(RandomLayer):
         rows = 1 if self.data_format == "channels_last" else 2
         shape[rows : rows + 2] = self.output_size(*shape[rows : rows + 2])
         return keras.KerasTensor(shape, dtype=inputs.dtype if self.keeps_dtype else self.compute_dtype)
+
+    def known_channels(self, images: Tensor) -> int:
+        """The number of channels of images, channels last, for a trick that has to know it before it runs."""
+        return _checking.known_channels(self, images)
 
     def channels_last_shape(self, images: Tensor) -> tuple[Any, ...]:
         """(batch, height, width, channels) of images in this layer's `data_format`."""

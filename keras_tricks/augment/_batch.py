@@ -50,18 +50,23 @@ def name_parts(inputs: Any, labels: Any = None, sample_weight: Any = None) -> tu
 
 def text_of(batch: Batch) -> Batch:
     """The parts that are text, as names of files are: Keras' layers take none, but for arrays on TensorFlow."""
-    is_text = _is_string if keras.backend.backend() == "tensorflow" else _is_text
-    return {name: part for name, part in batch.items() if name != "images" and is_text(part)}
+    takes_arrays = keras.backend.backend() == "tensorflow"
+    return {name: part for name, part in batch.items() if name != "images" and _is_text(part, not takes_arrays)}
 
 
-def _is_text(part: Any) -> bool:
+def _is_text(part: Any, arrays: bool) -> bool:
     if isinstance(part, (list, tuple)):
-        return bool(part) and all(map(_is_text, part))
-    return _is_string(part) or (isinstance(part, np.ndarray) and part.dtype.kind in "USO")
+        return bool(part) and all(_is_text(entry, arrays) for entry in part)
+    return isinstance(part, (str, bytes)) or (arrays and isinstance(part, np.ndarray) and part.dtype.kind in "USO")
 
 
-def _is_string(part: Any) -> bool:
-    return isinstance(part, (str, bytes))
+def rows_of_text(name: str, part: Any, rows: Any, count: int) -> Any:
+    """The `rows` of a part that is text for each of `count` images; one text for all of them as it is."""
+    if isinstance(part, (str, bytes)) or (isinstance(part, np.ndarray) and part.ndim == 0):
+        return part
+    if len(part) != count:
+        raise ValueError(f"`{name}` must hold a text for each of the {count} images, or one. Received: {len(part)}")
+    return part[rows] if isinstance(part, np.ndarray) else type(part)(part[row] for row in rows.tolist())
 
 
 def add_batch_axis(batch: Batch) -> Batch:

@@ -38,7 +38,7 @@ def check_batch(layer: Any, batch: Batch) -> None:
             "it over the data set: `dataset.map(layer)`."
         )
     if len(images.shape) == 4:
-        check_counts(batch)
+        check_counts(layer, batch)
     weights = batch.get("sample_weight")
     if layer.mixes_samples and weights is not None and not hasattr(weights, "shape"):
         raise ValueError(
@@ -85,24 +85,18 @@ def rank(tensor: Any) -> int | None:
     return None if rank is None else len(tensor.shape)
 
 
-def check_counts(batch: Batch) -> None:
-    """Raises for labels, weights or boxes that are known to be more, or fewer, than the images."""
-    count = batch["images"].shape[0]
-    if not isinstance(count, int):
-        return
-
-    def check(name: str, part: Any) -> None:
-        if isinstance(part, Mapping):
-            for key, value in part.items():
-                check(f"{name}[{key!r}]", value)
-        elif isinstance(part, (list, tuple)):
-            for index, value in enumerate(part):
-                check(f"{name}[{index}]", value)
-        elif hasattr(part, "shape") and rank(part) is not None and tuple(part.shape[:1]) not in ((count,), (None,)):
+def check_counts(layer: Any, batch: Batch) -> None:
+    """Raises for labels, weights or boxes that `layer` changes together with images, and that are not as many."""
+    count, boxes = batch["images"].shape[0], batch.get("bounding_boxes")
+    mixed = ("labels", "sample_weight") if layer.mixes_samples else ()
+    parts: dict[str, Any] = {name: batch.get(name) for name in mixed}
+    if isinstance(boxes, Mapping) and (layer.mixes_samples or not layer.keeps_places):
+        parts |= {f'bounding_boxes["{name}"]': boxes.get(name) for name in ("boxes", "labels", "classes")}
+    for name, part in parts.items():
+        if not hasattr(part, "shape") or rank(part) is None or not isinstance(count, int):
+            continue
+        if tuple(part.shape[:1]) not in ((count,), (None,)):
             raise ValueError(
                 f"`{name}` must hold something for each of the {count} images. "
                 f"Received: {name} of shape {tuple(part.shape)}"
             )
-
-    for name in ("labels", "sample_weight", "bounding_boxes"):
-        check(name, batch.get(name))

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from keras_tricks._core import ops, random
 from keras_tricks.augment import _levels
 from keras_tricks.augment._base import BatchAugmentation, Params, Tensor
-from keras_tricks.augment._checking import known_channels
 
 LEVELS = 255.0
 
@@ -70,7 +69,7 @@ class ColorAugmentation(BatchAugmentation):
     def _check_channels(self, images: Tensor) -> None:
         if self.channels is None and not self.asks_for_channels:
             return
-        if known_channels(self, images) not in (self.channels or (images.shape[-1],)):
+        if self.known_channels(images) not in (self.channels or (images.shape[-1],)):
             raise ValueError(
                 f"{type(self).__name__} takes images of {' or '.join(map(str, self.channels or ()))} channels. "
                 f"Received: images of shape {tuple(images.shape)}"

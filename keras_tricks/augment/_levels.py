@@ -158,12 +158,11 @@ def posterize(levels: Tensor, bits: Tensor) -> Tensor:
         masks = ops.take(ops.constant(POSTERIZE_MASKS.astype("uint8"), bits), bits, axis=0)
         return ops.bitwise_and(levels, ops.once(masks))
     step = ops.once(ops.take(ops.constant((256 - POSTERIZE_MASKS).astype("float32"), bits), bits, axis=0))
-    if ops.is_torch(levels):
+    if ops.host_arrays(levels, step) is not None:
         from keras_tricks.augment._torch_colors import posterized
 
         return posterized(levels, step)
-    # To the nearest whole level first: steps are of whole levels, so that one rounding down does for both.
-    return ops.floor((ops.clip(levels, 0.0, 255.0) + ROUNDING) * (1.0 / step)) * step
+    return ops.floor(ops.round(ops.clip(levels, 0.0, 255.0)) * (1.0 / step)) * step
 
 
 def autocontrast_lines(levels: Tensor) -> tuple[Tensor, Tensor]:

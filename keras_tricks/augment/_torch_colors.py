@@ -83,9 +83,9 @@ def _along_line(values: Any, width: int, channels: int) -> Any:
 
 
 def posterized(levels: Any, step: Any) -> Any:
-    """As `keras_tricks.augment._levels.posterize`, of floats, with the size of the steps."""
+    """As `keras_tricks.augment._levels.posterize`, of floats, with the size of the steps: in one piece of memory."""
     inside = levels.clamp_(0.0, 255.0) if is_own(levels) else levels.clamp(0.0, 255.0)
-    return inside.add_(ROUNDING).mul_(1.0 / step).floor_().mul_(step)
+    return inside.round_().mul_(1.0 / step).floor_().mul_(step)
 
 
 def clipped(changed: Any, levels: Any, is_ours: bool) -> Any:

@@ -7,7 +7,6 @@ import numpy as np
 
 from keras_tricks._core import checks, ops, random
 from keras_tricks.augment._base import Batch, Params, Tensor
-from keras_tricks.augment._checking import known_channels
 from keras_tricks.augment._flipping import FlippingAugmentation
 
 GRID = 8
@@ -96,7 +95,7 @@ class AlternatingFlip(FlippingAugmentation):
         low, high = self.value_range
         pixels = ops.cast(images, "float32")
         levels = pixels if (low, high) == (0, LEVELS) else (pixels - low) * (LEVELS / (high - low))
-        channels = min(known_channels(self, images), 4)
+        channels = min(self.known_channels(images), 4)
         levels = ops.cast(ops.round(ops.clip(levels, 0.0, LEVELS)), "int32")[..., :channels]
         levels = ops.reshape(levels, (-1, GRID * GRID * channels))
         return ops.cast(ops.sum(levels * ops.constant(_multipliers(channels), levels), axis=1), "int32")

@@ -1,5 +1,6 @@
 """Forms of labels and weights that users have beside images: lists of numbers, several targets, floats, none."""
 
+import collections
 import importlib
 
 import keras
@@ -157,14 +158,25 @@ def _text(part):
 
 
 @pytest.mark.parametrize("kind", REPEATING)
-@pytest.mark.parametrize("form", [np.array, list], ids=["array", "list"])
+@pytest.mark.parametrize("form", [np.array, list, np.ndarray.tolist], ids=["array", "list", "strings"])
 def test_names_beside_images_stay_with_them(kind, form):
     make, expected = REPEATING[kind]
-    batch = {"file": form(NAMES), "images": make_images("uint8", count=COUNT), "labels": LABELS}
+    batch = {"file": form(NAMES), "images": make_images("uint8", count=COUNT), "labels": LABELS, "split": "train"}
     changed = make()(batch)
     assert list(changed) == list(batch)
     np.testing.assert_array_equal(_text(changed["file"]), expected(NAMES))
     np.testing.assert_array_equal(to_numpy(changed["labels"]), expected(LABELS))
+    assert changed["split"] == "train"
+
+
+def test_several_texts_for_an_image_stay_with_it():
+    captions = [["a"] * (1 + place % 3) for place in range(COUNT)]
+    batch = {"images": make_images("uint8", count=COUNT), "captions": captions}
+    assert kt.augment.RandomFlip(seed=1)(batch)["captions"] == captions
+    repeated = kt.augment.RepeatedAugmentation(2)(batch)["captions"]
+    assert repeated == [own for own in captions for _ in range(2)]
+    with pytest.raises(ValueError, match=r"`captions` must hold a text for each of the 8 images, or one\. Received: 7"):
+        kt.augment.RepeatedAugmentation(2)(batch | {"captions": captions[:7]})
 
 
 def test_an_image_alone_may_have_a_name():
@@ -173,24 +185,46 @@ def test_an_image_alone_may_have_a_name():
     assert changed["images"].shape == (HEIGHT, WIDTH, 3)
 
 
+BOXES_OF_ONE = {"boxes": np.zeros((1, 2, 4)), "labels": np.zeros((1, 2))}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"labels": LABELS[:1]}, r"`labels` must hold something for each of the 8 images. .*labels of shape \(1,\)"),
         ({"labels": ROWS[:3]}, r"`labels`.*Received: labels of shape \(3, 10\)"),
-        ({"labels": {"ids": LABELS, "more": [LABELS[:2]]}}, r"`labels\['more'\]\[0\]`"),
         ({"sample_weight": WEIGHTS[:7]}, r"`sample_weight`.*Received: sample_weight of shape \(7,\)"),
         ({"sample_weight": np.array(1.0)}, r"`sample_weight`.*Received: sample_weight of shape \(\)"),
-        (
-            {"bounding_boxes": {"boxes": np.zeros((1, 2, 4)), "labels": np.zeros((1, 2))}},
-            r"`bounding_boxes\['boxes'\]`.*of shape \(1, 2, 4\)",
-        ),
+        ({"bounding_boxes": BOXES_OF_ONE}, r"`bounding_boxes\[\"boxes\"\]`.*of shape \(1, 2, 4\)"),
     ],
 )
-@pytest.mark.parametrize("layer", [kt.augment.RandomFlip, kt.augment.CutMix, kt.augment.RandomErasing])
-def test_parts_of_another_number_than_the_images_are_refused(layer, changes, message):
+@pytest.mark.parametrize("several", [False, True])
+def test_parts_of_another_number_than_the_images_are_not_mixed(several, changes, message):
+    layer = kt.augment.CutMix(num_classes=CLASSES)
+    if several:
+        layer = kt.augment.Sequence([kt.augment.RandomChoice([layer, kt.augment.RandomErasing()])])
     with pytest.raises(ValueError, match=message):
-        layer()({"images": make_images("uint8", count=COUNT)} | changes)
+        layer({"images": make_images("uint8", count=COUNT)} | changes)
+
+
+def test_boxes_of_another_number_than_the_images_are_not_moved():
+    with pytest.raises(ValueError, match=r"of shape \(1, 2, 4\)"):
+        kt.augment.RandomFlip()({"images": make_images("uint8", count=COUNT), "bounding_boxes": BOXES_OF_ONE})
+
+
+def test_labels_that_nothing_is_done_to_may_be_anything():
+    for labels in ([{"boxes": np.zeros((place, 4))} for place in range(COUNT)], np.float32(1), np.zeros((1, COUNT))):
+        _, kept = kt.augment.RandomErasing(seed=1)((make_images("uint8", count=COUNT), labels))
+        keras.tree.map_structure(lambda own, want: np.testing.assert_array_equal(to_numpy(own), want), kept, labels)
+
+
+def test_each_form_of_targets_comes_back_when_others_were_compiled_before():
+    layer, images = kt.augment.RandomErasing(seed=1), make_images("uint8", count=COUNT)
+    pair = collections.namedtuple("Pair", ["x", "y"])
+    for labels in ([LABELS, LABELS], (LABELS, LABELS), pair(LABELS, LABELS)):
+        for _ in range(5):  # TensorFlow compiles after three
+            _, kept = kt.augment.Sequence([layer, kt.augment.RepeatedAugmentation(2)])((images, labels))
+            assert type(kept) is type(labels)
 
 
 @pytest.mark.parametrize("axes", ["images", "labels"])

@@ -20,6 +20,11 @@ class TestPosterize(AugmentationContract):
         ({"bits": (1, 2, 3)}, "`bits`"),
     ]
 
+    def test_floats_go_to_the_nearest_level_first(self):
+        images = np.tile(np.float32([127.4995, 127.5005, 0.4995, 300, -4]).reshape(1, 1, 5, 1), (2, 1, 1, 1))
+        for bits, expected in ((1, [0, 128, 0, 128, 0]), (8, [127, 128, 0, 255, 0])):
+            np.testing.assert_array_equal(to_numpy(kt.augment.Posterize(bits)(images))[0, 0, :, 0], expected)
+
     @pytest.mark.parametrize("bits", [1, 2, 4, 7, 8])
     def test_a_number_is_fixed_and_the_result_is_pillows(self, bits):
         expected = [np.asarray(ImageOps.posterize(Image.fromarray(image), bits)) for image in photographs()]
