@@ -29,8 +29,8 @@ class BatchAugmentation(RandomLayer):
     values of tensors set `supports_jit = False` on their layer.
 
     A batch is images alone, a tuple `(images, labels)` or `(images, labels, sample_weight)`, or a dict of "images" and
-    what belongs to them. Labels and weights of a model of several outputs are a list, tuple or dict of arrays; a list
-    of numbers, or of a row for each image, is one array.
+    what belongs to them; text, as names of files, stays with its image. Labels and weights of a model of several
+    outputs are a list, tuple or dict of arrays; a list of numbers, or of a row for each image, is one array.
 
     A dict may hold `segmentation_masks`, laid out as the images and of their size, with or without an axis of channels,
     and `bounding_boxes`: a dict of "boxes", (batch, count, 4), and "labels" (KerasCV's "classes" will do),
