@@ -14,11 +14,8 @@ Batch = dict[str, Any]
 def check_batch(layer: Any, batch: Batch) -> None:
     """Raises for a batch that `layer` cannot take."""
     images = batch["images"]
-    if hasattr(images, "shape") and rank(images) is None:
-        raise ValueError(
-            f"{type(layer).__name__} has to know how many axes images have: name their shape where they are read, "
-            "or with `tf.ensure_shape`. Received: images of unknown shape"
-        )
+    if hasattr(images, "shape"):
+        check_rank(layer, "images", images)
     if not hasattr(images, "shape") or len(images.shape) not in (3, 4):
         axes = "height, width, channels" if layer.data_format == "channels_last" else "channels, height, width"
         raise ValueError(
@@ -77,6 +74,15 @@ def known_channels(layer: Any, images: Tensor) -> int:
             f"Received: images of shape {tuple(images.shape)}"
         )
     return channels
+
+
+def check_rank(layer: Any, name: str, part: Tensor) -> None:
+    """Raises for a part of a batch whose number of axes is not known."""
+    if rank(part) is None:
+        raise ValueError(
+            f"{type(layer).__name__} has to know how many axes {name} have: name their shape where they are read, "
+            f"or with `tf.ensure_shape`. Received: {name} of unknown shape"
+        )
 
 
 def rank(tensor: Any) -> int | None:

@@ -8,7 +8,7 @@ import numpy as np
 from keras_tricks._core import checks, host, ops, random
 from keras_tricks.augment import _boxes
 from keras_tricks.augment._base import BatchAugmentation, Boxes, Params, Tensor
-from keras_tricks.augment._checking import rank
+from keras_tricks.augment._checking import check_rank
 
 
 class MixingAugmentation(BatchAugmentation):
@@ -104,11 +104,7 @@ class MixingAugmentation(BatchAugmentation):
                 f"{type(self).__name__} mixes labels that are one array, not the several targets of a model. "
                 f"Received: labels as a {type(labels).__name__} of {len(labels)}"
             )
-        if rank(labels) is None:
-            raise ValueError(
-                f"{type(self).__name__} has to know how many axes labels have: name their shape where they are read, "
-                "or with `tf.ensure_shape`. Received: labels of unknown shape"
-            )
+        check_rank(self, "labels", labels)
         shape = tuple(labels.shape)
         if self._are_class_ids(labels):
             if self.num_classes is None:

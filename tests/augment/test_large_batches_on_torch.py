@@ -205,3 +205,11 @@ def test_gradients_reach_large_images_that_are_resized(images):
     given = images.float().requires_grad_()
     kt.augment.Resize(64)(given).sum().backward()
     assert (given.grad > 0).all()
+
+
+def test_floats_are_posterized_inside_transformed_functions():
+    layer, images = kt.augment.Posterize((1, 6), seed=1), torch.full((2, 4, 4, 3), 201.0)
+    calls = torch.arange(3, dtype=torch.int32)
+    expected = torch.stack([layer.numbered(images, call) for call in calls])
+    assert len(expected.unique()) > 1
+    torch.testing.assert_close(torch.func.vmap(lambda call: layer.numbered(images, call))(calls), expected)
