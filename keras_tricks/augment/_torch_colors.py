@@ -10,7 +10,7 @@ import torch
 from keras_tricks._core import _torch_memory, ops
 from keras_tricks.augment._hue import HALF, SECTORS
 from keras_tricks.augment._levels import GRAY_WEIGHTS, LEVEL_COUNT, ROUNDING
-from keras_tricks.augment._torch_parts import are_large, have_own, in_parts, is_large_plane, is_own
+from keras_tricks.augment._torch_parts import are_large, have_own, in_parts, is_large_plane, is_own, own_of, place_of
 
 TINY = 2.0**-126
 
@@ -66,8 +66,11 @@ def scaled(levels: Any, factor: Any, offset: Any) -> Any:
     count, height, width, channels = levels.shape
     lines = levels.reshape(count, height, width * channels)
     factor, offset = _along_line(factor, width, channels), _along_line(offset, width, channels)
-    if is_own(levels) and levels.is_contiguous():
-        lines = (lines if factor is None else lines.mul_(factor)).add_(offset)
+    place = levels if is_own(levels) else place_of(levels)
+    if place is not None and place.is_contiguous():
+        made = place.view(lines.shape)
+        lines = lines if factor is None else torch.mul(lines, factor, out=made)
+        lines = torch.add(lines, offset, out=made)
     else:
         lines = lines + offset if factor is None else lines * factor + offset
     return lines.reshape(levels.shape)
@@ -84,8 +87,44 @@ def _along_line(values: Any, width: int, channels: int) -> Any:
 
 def posterized(levels: Any, step: Any) -> Any:
     """As `keras_tricks.augment._levels.posterize`, of floats, with the size of the steps: in one piece of memory."""
-    inside = levels.clamp_(0.0, 255.0) if is_own(levels) else levels.clamp(0.0, 255.0)
+    inside = torch.clamp(levels, 0.0, 255.0, out=levels if is_own(levels) else place_of(levels))
     return inside.round_().mul_(1.0 / step).floor_().mul_(step)
+
+
+def inverted(levels: Any) -> Any:
+    """The negative of floats."""
+    place = place_of(levels)
+    if place is None:
+        return 255 - levels
+    return torch.sub(ops.constant(np.array(255, "float32"), levels), levels, out=place)
+
+
+def sharpened(levels: Any, factor: Any) -> Any:
+    """See `keras_tricks.augment._levels.sharpen`; `factor` is (batch, 1, 1)."""
+    count, height, width, channels = levels.shape
+    if min(height, width) < 3:
+        return levels
+    lines = levels.reshape(count, height, width * channels)
+    smooth = sums_around(lines, channels).mul_((1.0 - factor) * (1 / 13))
+    changed = own_of(levels) if ops.host_array(levels) is not None else levels.clone()
+    changed = changed.contiguous()
+    inner = changed.view(lines.shape)[:, 1:-1, channels:-channels]
+    inner.mul_(factor).add_(smooth)
+    return changed
+
+
+def inverted_from(levels: Any, lowest: Any, are_any: Any) -> Any:
+    """The negatives of the bytes that are not below `lowest`, where there `are_any`, both (batch, 1, 1, 1)."""
+    flipped = (levels >= lowest).view(torch.uint8).mul_(255 * are_any.to(torch.uint8))
+    return flipped.bitwise_xor_(levels)
+
+
+def on_lines(levels: Any, factor: Any, offset: Any) -> Any:
+    """`floor(levels * factor + offset)` of bytes, with both for each image and channel, as bytes."""
+    count, height, width, channels = levels.shape
+    lines = levels.reshape(count, height, width * channels).to(torch.float32)
+    lines.mul_(_along_line(factor, width, channels)).add_(_along_line(offset, width, channels))
+    return lines.floor_().to(torch.uint8).reshape(levels.shape)
 
 
 def clipped(changed: Any, levels: Any, is_ours: bool) -> Any:
@@ -98,7 +137,7 @@ def clipped(changed: Any, levels: Any, is_ours: bool) -> Any:
 def gray(levels: Any) -> Any:
     """How bright the pixels of red, green and blue look, in each channel: a product, faster than sums of planes."""
     matrix = np.repeat(np.array(GRAY_WEIGHTS, "float32")[:, None], 3, axis=1)
-    return levels @ ops.constant(matrix, levels)
+    return torch.matmul(levels, ops.constant(matrix, levels), out=place_of(levels))
 
 
 def sums_around(lines: Any, channels: int) -> Any:

@@ -20,9 +20,10 @@ LARGE_PLANE, LARGE_IMAGE = 2**12, 2**15  # numbers from which each is worth oper
 
 
 class _Own(threading.local):
-    """The part of a batch that nobody else has, if there is one."""
+    """The memory of a part of the result, which nobody else has, and the images that it is for while it is empty."""
 
     part: Any = None
+    source: Any = None
 
 
 _own = _Own()
@@ -42,9 +43,10 @@ def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, widt
     """`function(images, params)`, on a processor a part of a large batch at a time; a number takes `width` bytes.
 
     What is computed on the way is small then, and lies where the last part's has been. With `own` the function keeps
-    the size of images: it gets them as float32 in the memory of the result, and they are its own (see `is_own`).
+    the size of images, gets float32, and may write to the memory of the result: for images of float32 it is empty (see
+    `place_of`), others have been copied there (see `is_own`).
     """
-    before = _own.part
+    before = _own.part, _own.source
     count, size = len(images), max(1, PART // max(1, images[:1].numel() * width))
     if count < 2 * size or images.device.type != "cpu" or images.requires_grad or torch.compiler.is_compiling():
         return function(images, params)
@@ -53,12 +55,15 @@ def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, widt
     for start in range(0, count, size):
         rows = slice(start, start + size)
         own_params = keras.tree.map_structure(functools.partial(_part, rows, count), params)
+        given = images[rows]
         if own:
-            _own.part = changed[rows].copy_(images[rows])
+            _own.part, is_empty = changed[rows], given.dtype == torch.float32
+            given = given if is_empty else _own.part.copy_(given)
+            _own.source = given if is_empty else None
         try:
-            part = function(_own.part if own else images[rows], own_params)
+            part = function(given, own_params)
         finally:
-            _own.part = before
+            _own.part, _own.source = before
         if changed is None:
             shape = (count, *part.shape[1:])
             changed = part.new_empty(shape) if ops.host_array(part) is None else _torch_memory.empty(shape, part)
@@ -91,6 +96,31 @@ def is_own(images: Any) -> bool:
     if part is None or images.data_ptr() != part.data_ptr() or images.numel() != part.numel():
         return False
     return sorted(images.stride()) == sorted(part.stride())  # all of it once, in any order of its axes
+
+
+def is_source(images: Any) -> bool:
+    """Whether what becomes of these images has its memory, which is empty."""
+    source = _own.source
+    return source is not None and images.data_ptr() == source.data_ptr() and images.numel() == source.numel()
+
+
+def place_of(images: Any) -> Any | None:
+    """The memory of the result, once, for the first operation on these images to write to; None if there is none."""
+    if not is_source(images):
+        return None
+    for source, place in ((_own.source, _own.part), (_own.source.movedim(1, -1), _own.part.movedim(1, -1))):
+        if images.shape == source.shape and images.stride() == source.stride():
+            _own.source = None
+            return place
+    return None
+
+
+def own_of(images: Any) -> Any:
+    """These images where they can be written to: a copy, if they cannot."""
+    if is_own(images):
+        return images
+    place = place_of(images)
+    return copied(images) if place is None else place.copy_(images)
 
 
 def change_rows(value: Any, needed: Any, function: Callable[..., Any], parts: Any, own: bool) -> Any | None:

@@ -8,7 +8,7 @@ import torch
 
 from keras_tricks._core import _torch_memory, ops, random
 from keras_tricks.augment._resampling import HAIR
-from keras_tricks.augment._torch_parts import PART, are_large, copied, is_large_plane, is_own
+from keras_tricks.augment._torch_parts import PART, are_large, copied, is_large_plane, own_of
 
 WORDS = ("shared_words", "own_words")
 
@@ -116,7 +116,7 @@ def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
     boxes = rows.shape[1]
     if colors is not None:
         filling = [np.broadcast_to(filling[0], (count, boxes, filling[0].shape[-1]))]
-    filled = images if is_own(images) else copied(images)
+    filled = own_of(images)
     pixels, line = filled.numpy(), width * channels
     for place, box in itertools.product(range(count), range(boxes)):
         inside, across = rows[place, box], columns[place, box]

@@ -51,6 +51,10 @@ class AutoContrast(ColorAugmentation):
         offset = self.where_changed(params, offset, ops.zeros_like(offset))
 
         def stretched(levels: Tensor) -> Tensor:
+            if ops.is_torch(levels) and levels.shape[-1] == scale.shape[-1]:
+                from keras_tricks.augment._torch_colors import on_lines
+
+                return on_lines(levels, scale, offset)
             return ops.cast(ops.floor(ops.cast(levels, "float32") * scale + offset), levels.dtype)
 
         return _levels.by_table(levels, stretched, levels.shape[-1])

@@ -52,8 +52,8 @@ class RandomGrayscale(ColorAugmentation):
             alike = ops.broadcast_to(_levels.grayscale(levels), ops.shape(levels))
             return self.where_changed(params, alike, levels)
         from keras_tricks.augment._torch_colors import gray
-        from keras_tricks.augment._torch_parts import is_own
+        from keras_tricks.augment._torch_parts import own_of
 
         if "changed" not in params or ops.host_array(levels) is None:
             return self.where_changed(params, gray(levels), levels)
-        return _subset.change(levels, params["changed"][:, 0, 0, 0], self.rate, gray, levels, own=is_own(levels))
+        return _subset.change(own_of(levels), params["changed"][:, 0, 0, 0], self.rate, gray, levels, own=True)

@@ -24,6 +24,14 @@ class TestEqualize(AugmentationContract):
         expected = [np.asarray(ImageOps.equalize(Image.fromarray(image))) for image in photographs()]
         np.testing.assert_array_equal(to_numpy(kt.augment.Equalize()(photographs())), expected)
 
+    @pytest.mark.parametrize("shape", [(1, 20, 30, 3), (5, 17, 19, 4), (3, 16, 16, 1), (4, 16, 20, 6)])
+    def test_it_is_pillows_for_each_channel_however_many_there_are(self, shape):
+        images = (np.random.default_rng(0).integers(0, 256, shape) // 3).astype("uint8")
+        planes = np.moveaxis(images, -1, 1).reshape(-1, *shape[1:3])
+        expected = np.stack([np.asarray(ImageOps.equalize(Image.fromarray(plane))) for plane in planes])
+        expected = np.moveaxis(expected.reshape(shape[0], shape[3], *shape[1:3]), 1, -1)
+        np.testing.assert_array_equal(to_numpy(kt.augment.Equalize()(images)), expected)
+
     def test_a_flat_image_stays_as_it_is(self):
         images = np.full((2, 8, 8, 3), 77, "uint8")
         np.testing.assert_array_equal(to_numpy(kt.augment.Equalize()(images)), images)

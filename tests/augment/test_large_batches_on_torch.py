@@ -75,6 +75,51 @@ def test_a_batch_stays_as_it_was_when_the_next_is_made(images, name):
         np.testing.assert_array_equal(batch.numpy(), copy.numpy())
 
 
+@pytest.mark.parametrize("layout", ["whole", "every other column", "channels first"])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float16])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("AutoContrast", {"rate": 0.5}),
+        ("ColorJitter", {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}),
+        ("CutOut", {"size": 40}),
+        ("Equalize", {"rate": 0.5}),
+        ("GaussianBlur", {}),
+        ("GaussianNoise", {}),
+        ("GridMask", {}),
+        ("Invert", {"rate": 0.5}),
+        ("Normalize", {"mean": 0.5, "std": 0.25}),
+        ("PCALighting", {}),
+        ("Posterize", {"bits": (2, 6)}),
+        ("RandomErasing", {"fill": "color"}),
+        ("RandomGrayscale", {"rate": 1}),
+        ("RandomGrayscale", {"rate": 0.5}),
+        ("RandomBrightnessContrast", {}),
+        ("RGBShift", {}),
+        ("Sharpness", {"factor": (0, 3)}),
+        ("Solarize", {"threshold": (0, 256)}),
+        ("SolarizeAdd", {"add": 50}),
+    ],
+)
+def test_parts_of_a_batch_are_what_the_whole_is(images, monkeypatch, name, arguments, dtype, layout):
+    given = images.to(torch.float32) * 1.2 - 20 if dtype.is_floating_point else images // 2 + 40
+    given = given.to(dtype)
+    if layout == "every other column":
+        given = given[:, :, ::2]
+    if layout == "channels first":
+        arguments = arguments | {"data_format": "channels_first"}
+        given = given.permute(0, 3, 1, 2).contiguous()
+    before = given.clone()
+    layer, call = getattr(kt.augment, name)(seed=1, **arguments), torch.tensor(3, dtype=torch.int32)
+    parts = importlib.import_module("keras_tricks.augment._torch_parts")
+    monkeypatch.setattr(parts, "PART", 2**30)
+    whole = layer.numbered(given, call)
+    monkeypatch.setattr(parts, "PART", 2**20)
+    np.testing.assert_allclose(layer.numbered(given, call).numpy(), whole.numpy(), atol=1e-4)
+    np.testing.assert_array_equal(given.numpy(), before.numpy())
+    assert np.any(whole.numpy() != given.numpy())
+
+
 def test_gradients_reach_large_images(images):
     given = images.float().requires_grad_()
     kt.augment.RandomBrightnessContrast(seed=1)(given).sum().backward()
@@ -136,7 +181,9 @@ def test_a_traced_layer_gives_each_result_memory_of_its_own(images):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-@pytest.mark.parametrize("name", ["Normalize", "RGBShift", "RandomGrayscale", "ColorJitter", "RandomErasing"])
+@pytest.mark.parametrize(
+    "name", ["Normalize", "RGBShift", "RandomGrayscale", "ColorJitter", "RandomErasing", "Sharpness", "Invert"]
+)
 def test_large_batches_can_be_mapped_and_have_forward_derivatives(images, name):
     layer = getattr(kt.augment, name)(seed=1) if name != "ColorJitter" else kt.augment.ColorJitter(0.2, seed=1)
     given = images.float() * 0.5 + 60

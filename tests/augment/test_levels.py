@@ -154,3 +154,16 @@ def test_sharpen_is_pillows_and_leaves_the_border(run):
 def test_an_image_without_an_inside_is_not_sharpened():
     levels = keras.ops.convert_to_tensor(np.ones((1, 1, 5, 3), "float32"))
     assert _levels.sharpen(levels, parameter(levels, 2)).shape == (1, 1, 5, 3)
+
+
+@WAYS
+def test_tables_that_equalize_are_those_of_division_for_images_of_any_size(run):
+    generator = np.random.default_rng(0)
+    counts = generator.integers(0, 3, (40, 2, 256)) * 10.0 ** generator.integers(0, 6, (40, 2, 256))
+    counts = counts.astype("int32")  # up to some ten million pixels, more than float32 counts one by one
+    upto = counts.cumsum(-1)
+    last = np.where(upto < upto[..., -1:], upto, 0).max(-1, keepdims=True)
+    step = last // 255
+    expected = np.minimum((upto - counts + step // 2) // np.maximum(step, 1), 255)
+    expected = np.where(step > 0, expected, np.arange(256))
+    np.testing.assert_array_equal(to_numpy(run(_levels.tables_that_equalize, counts)), expected)
