@@ -1,5 +1,6 @@
 """The part of `keras.ops` that runs inside a `tf.data` graph while another backend is active, in TensorFlow's words."""
 
+import functools
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 Tensor = Any
+
+NO_LEVEL = 300_000
 
 abs = tf.abs
 broadcast_to = tf.broadcast_to
@@ -146,6 +149,16 @@ def argsort(value: Tensor) -> Tensor:
 def switch(index: Tensor, branches: Sequence[Any]) -> Any:
     """`keras.ops.switch`, of branches without operands."""
     return tf.switch_case(index, list(branches))
+
+
+def apart(value: Tensor) -> Tensor:
+    """A large value as it is, which is made before anything is made of it: see `keras_tricks._core.ops.once`."""
+    if tf.executing_eagerly():
+        return value
+    again = functools.partial(tf.tensor_scatter_nd_update, value, [[0]], value[:1])
+    if tf.config.list_physical_devices("GPU"):  # it would wait for the choice
+        return again()
+    return tf.cond(tf.cast(tf.reshape(value, (-1,))[0], "int32") > NO_LEVEL, again, lambda: value)
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -11,12 +11,9 @@ Batch = dict[str, Any]
 
 def augment_in_order(layers: Iterable[Any], batch: Batch, call: Tensor, place: str, seed: Tensor | None) -> Batch:
     """The batch after every layer; each draws at its position after `place`, without a seed of its own from `seed`."""
-    computed = False
     for position, layer in enumerate(layers):
-        if computed and (layer.mixes_samples or layer.copies > 1):
-            # An image is read for several others, for each of which XLA would compute it anew.
+        if position:
+            # A pixel is read for several others, for each of which XLA would compute it anew.
             batch = batch | {"images": ops.once(batch["images"])}
-            computed = False
         batch = layer.augment(batch, call, f"{place}/{position}", seed)
-        computed = computed or layer.computes_pixels
     return dict(batch)

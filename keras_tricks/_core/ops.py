@@ -11,6 +11,7 @@ therefore the operations that a trick calls with numbers, and `constant` for arr
 import contextlib
 import contextvars
 import importlib
+import math
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -20,6 +21,8 @@ import keras
 import numpy as np
 
 Tensor = Any
+
+LARGE = 2**16  # numbers
 
 _ops_of_backend: ModuleType | None = None
 _chosen: contextvars.ContextVar[ModuleType | None] = contextvars.ContextVar("_chosen", default=None)
@@ -156,9 +159,17 @@ def replace_rows(value: Tensor, rows: Tensor, new: Tensor) -> Tensor:
 def once(value: Tensor) -> Tensor:
     """`value`, which XLA computes once: a table or a number would else be computed anew for each pixel that uses it.
 
-    It fuses what makes the value into what uses it, unless something stands between that cannot be fused.
+    It fuses what makes the value into what uses it, unless something stands between that cannot be fused. For a large
+    value that is a choice nobody knows before it runs; for a small one, one row that is written again, which is slower
+    where much is made, by one core.
     """
-    if is_torch(value) or in_tensorflow_graph() or isinstance(value, np.ndarray):
+    if is_torch(value) or isinstance(value, np.ndarray):
+        return value
+    sizes = _namespace().shape(value)
+    if all(isinstance(size, int) for size in sizes) and math.prod(sizes) >= LARGE:
+        backend = "tensorflow" if is_tensorflow() else "jax"
+        return importlib.import_module(f"keras_tricks._core._{backend}_ops").apart(value)
+    if in_tensorflow_graph():
         return value
     if len(value.shape) == 0:
         return once(_namespace().stack([value, value]))[0]

@@ -8,7 +8,7 @@ import pytest
 
 import keras_tricks as kt
 from keras_tricks._core import ops
-from tests.running import BACKEND, compiled, to_numpy
+from tests.running import BACKEND, compiled, eagerly, in_pipeline, to_numpy
 
 PACKAGE = Path(kt.__file__).parent
 only_torch = pytest.mark.skipif(
@@ -157,3 +157,51 @@ def test_entries_are_taken_along_any_axis_even_of_none():
         np.testing.assert_array_equal(taken, np.take(values, places, axis=axis))
     none = ops.take(tensor(values[:0]), tensor(np.zeros((0, 2), "int32")), axis=0)
     assert tuple(none.shape) == (0, 2, 4, 5)
+
+
+VALUES = [np.full((4, 200, 100, 3), value, dtype) for dtype in ("uint8", "float32", "float16") for value in (0, 200)]
+VALUES += [np.full((4, 200, 100, 3), np.nan, "float32"), np.zeros((0, 8, 8, 3), "uint8"), np.ones((3, 2), "float32")]
+
+
+@pytest.mark.parametrize("run", [eagerly, compiled, in_pipeline])
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{value.dtype}-{value.shape}-{value.flat[:1]}")
+def test_what_is_computed_once_stays_as_it_is(value, run):
+    np.testing.assert_array_equal(to_numpy(run(ops.once, value)), value)
+
+
+def test_no_compiler_sees_through_the_choice_that_has_a_large_value_made_before_what_is_made_of_it():
+    images = np.random.default_rng(0).random((4, 200, 100, 3), dtype="float32")
+
+    def blurred(images):
+        doubled = ops.once(ops.sin(images) * 2.0)
+        return doubled[:, :-1] + doubled[:, 1:]
+
+    expected = 2 * np.sin(images[:, :-1]) + 2 * np.sin(images[:, 1:])
+    np.testing.assert_allclose(to_numpy(compiled(blurred, images)), expected, rtol=1e-5)
+    if BACKEND == "torch":
+        return
+    if BACKEND == "jax":
+        made = importlib.import_module("jax").jit(blurred).lower(images).compile().as_text()
+    else:
+        tf = importlib.import_module("tensorflow")
+        function = tf.function(blurred, jit_compile=True, autograph=False)
+        made = function.experimental_get_compiler_ir(tf.constant(images))(stage="optimized_hlo")
+    assert re.search(r"= \(?f32\[4,200,100,3\]\S* conditional\(", made)
+
+
+def test_the_gradient_of_what_is_computed_once_is_that_of_the_value():
+    images = np.random.default_rng(0).random((4, 200, 100, 3), dtype="float32")
+
+    def squares(images):
+        return ops.sum(ops.square(ops.once(images)), axis=(0, 1, 2, 3))
+
+    if BACKEND == "jax":
+        gradient = compiled(importlib.import_module("jax").grad(squares), images)
+    elif BACKEND == "tensorflow":
+        tf = importlib.import_module("tensorflow")
+        gradient = compiled(lambda images: tf.gradients(squares(images), images)[0], images)
+    else:
+        given = importlib.import_module("torch").tensor(images, requires_grad=True)
+        squares(given).backward()
+        gradient = given.grad
+    np.testing.assert_allclose(to_numpy(gradient), 2 * images, rtol=1e-5)
