@@ -7,8 +7,6 @@ import jax.numpy as jnp
 
 Tensor = Any
 
-NO_LEVEL = 300_000
-
 
 def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
     """See `keras_tricks._core.ops.take`."""
@@ -20,14 +18,14 @@ def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
     return jnp.asarray(value).at[(slice(None),) * axis + (indices,)].get(mode="promise_in_bounds")
 
 
-def apart(value: Tensor) -> Tensor:
-    """A large value as it is, which is made before anything is made of it: see `keras_tricks._core.ops.once`."""
+def apart(value: Tensor, limit: int) -> Tensor:
+    """A large value as it is, its first number not above `limit`, made before what is made of it: see `ops.once`."""
     if not isinstance(value, jax.core.Tracer):
         return value
 
     def chosen(value: Tensor) -> Tensor:
         number = value.reshape(-1)[0].astype("int32")
-        return jax.lax.cond(number > NO_LEVEL, lambda value: value.at[0].set(value[0]), lambda value: value, value)
+        return jax.lax.cond(number > limit, lambda value: value.at[0].set(value[0]), lambda value: value, value)
 
     # An accelerator would wait for the choice; on a processor XLA takes its barriers away.
     return jax.lax.platform_dependent(value, cpu=chosen, default=jax.lax.optimization_barrier)

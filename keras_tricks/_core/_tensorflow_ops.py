@@ -9,8 +9,6 @@ import tensorflow as tf
 
 Tensor = Any
 
-NO_LEVEL = 300_000
-
 abs = tf.abs
 broadcast_to = tf.broadcast_to
 ceil = tf.math.ceil
@@ -151,14 +149,16 @@ def switch(index: Tensor, branches: Sequence[Any]) -> Any:
     return tf.switch_case(index, list(branches))
 
 
-def apart(value: Tensor) -> Tensor:
-    """A large value as it is, which is made before anything is made of it: see `keras_tricks._core.ops.once`."""
+def apart(value: Tensor, limit: int) -> Tensor:
+    """A large value as it is, its first number not above `limit`, made before what is made of it: see `ops.once`."""
     if tf.executing_eagerly():
         return value
-    again = functools.partial(tf.tensor_scatter_nd_update, value, [[0]], value[:1])
+    first = value[:1]  # no row at all of an empty batch
+    again = functools.partial(tf.tensor_scatter_nd_update, value, tf.range(tf.shape(first)[0])[:, None], first)
     if tf.config.list_physical_devices("GPU"):  # it would wait for the choice
         return again()
-    return tf.cond(tf.cast(tf.reshape(value, (-1,))[0], "int32") > NO_LEVEL, again, lambda: value)
+    number = tf.cast(tf.reshape(first, (-1,))[:1], "int32")
+    return tf.cond(tf.reduce_any(number > limit), again, lambda: value)
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:

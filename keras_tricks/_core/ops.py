@@ -23,6 +23,9 @@ import numpy as np
 Tensor = Any
 
 LARGE = 2**16  # numbers
+UNKNOWN_SIZE = 64  # what a size that is not known before counts as
+# Whether the first pixel of an image is above it, as none is, a compiler cannot know.
+NO_LEVEL = 300_000
 
 _ops_of_backend: ModuleType | None = None
 _chosen: contextvars.ContextVar[ModuleType | None] = contextvars.ContextVar("_chosen", default=None)
@@ -165,10 +168,10 @@ def once(value: Tensor) -> Tensor:
     """
     if is_torch(value) or isinstance(value, np.ndarray):
         return value
-    sizes = _namespace().shape(value)
-    if all(isinstance(size, int) for size in sizes) and math.prod(sizes) >= LARGE:
+    sizes = (size if isinstance(size, int) else UNKNOWN_SIZE for size in _namespace().shape(value))
+    if math.prod(sizes) >= LARGE:
         backend = "tensorflow" if is_tensorflow() else "jax"
-        return importlib.import_module(f"keras_tricks._core._{backend}_ops").apart(value)
+        return importlib.import_module(f"keras_tricks._core._{backend}_ops").apart(value, NO_LEVEL)
     if in_tensorflow_graph():
         return value
     if len(value.shape) == 0:

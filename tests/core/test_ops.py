@@ -205,3 +205,14 @@ def test_the_gradient_of_what_is_computed_once_is_that_of_the_value():
         squares(given).backward()
         gradient = given.grad
     np.testing.assert_allclose(to_numpy(gradient), 2 * images, rtol=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("is_compiled", [True, False])
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX compiles for each size, and torch runs one by one")
+def test_batches_of_a_size_not_known_before_stay_as_they_are_too(is_compiled, count):
+    tf = importlib.import_module("tensorflow")
+    spec = tf.TensorSpec((None, 40, 40, 3), "float32")
+    function = tf.function(lambda images: ops.once(images + 1), (spec,), jit_compile=is_compiled, autograph=False)
+    images = np.random.default_rng(0).random((count, 40, 40, 3), dtype="float32")
+    np.testing.assert_array_equal(function(images).numpy(), images + 1)
