@@ -1,6 +1,7 @@
 """What every test shares: one backend per process (`KERAS_BACKEND`), fixed seeds, the float32 policy."""
 
 import functools
+import gc
 import importlib
 import os
 
@@ -28,6 +29,18 @@ def same_start():
     policy = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(same_start):
+    """What a test leaves is collected at once, and what stays is never looked at again.
+
+    An iterator of `tf.data` waits for a thread when it ends, which sleeps the longer the longer it has lived: up to 40
+    seconds where the collector found it late.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Runs the suite for each backend, two processes at a time, and ends with the sum: `N passed, N failed`.
+"""Runs the suite for each backend, three processes at a time, and ends with the sum: `N passed, N failed`.
 
     python tools/test.py                            # tensorflow, jax and torch
     python tools/test.py jax --pytest -k mixup      # one of them; what follows `--pytest` goes to pytest
@@ -25,10 +25,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKENDS = ("tensorflow", "jax", "torch")  # the slowest first
-# Short pieces keep both cores busy to the end, and memory free: a process of TensorFlow or JAX keeps what it has
+# Short pieces keep the cores busy to the end, and memory free: a process of TensorFlow or JAX keeps what it has
 # compiled, up to 9 GiB for the whole suite.
-PARTS = {"tensorflow": 2, "jax": 2, "torch": 3}
-AT_A_TIME = 2
+PARTS = {"tensorflow": 3, "jax": 3, "torch": 3}
+AT_A_TIME = 3  # for two cores: a process waits a fifth of its time, for threads and files
 ELSEWHERE = 64  # the exit code of a process that had tests to run, and all of them are another's
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 60
 # XLA compiles thousands of small functions here that run once: making them fast takes longer than they do. With
@@ -176,7 +176,7 @@ def run(
     backends: Sequence[str],
     arguments: Sequence[str] = (),
     command: Sequence[str] = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tools.share"),
-    minutes: float = 60.0,
+    minutes: float = 80.0,
 ) -> Counts:
     """Runs the suites, prints each result, and the whole output of each that failed; returns the sum."""
     backends = sorted(set(backends), key=BACKENDS.index)
@@ -206,7 +206,7 @@ def run(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("backends", nargs="*", metavar="backend", help=f"any of {', '.join(BACKENDS)} (default: all)")
-    parser.add_argument("--minutes", type=float, default=60.0, help="time limit for everything (default: 60)")
+    parser.add_argument("--minutes", type=float, default=80.0, help="time limit for everything (default: 80)")
     parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[], help="what follows goes to pytest")
     options = parser.parse_args()
     if unknown := set(options.backends) - set(BACKENDS):

@@ -303,6 +303,14 @@ HOOKS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def trained() -> kt.Trainer:
+    """A trainer that has been trained, and stays usable whatever happens to it: one for all these tests."""
+    trainer = make_trainer(kt.augment.MixUp(0.2, num_classes=CLASSES))
+    fit(trainer, epochs=1)
+    return trainer
+
+
 def assert_usable(trainer: kt.Trainer, weights_then: list[np.ndarray], changed: bool | None) -> None:
     weights = trainer.get_weights()
     assert all(np.isfinite(weight).all() for weight in weights)
@@ -317,35 +325,29 @@ def assert_usable(trainer: kt.Trainer, weights_then: list[np.ndarray], changed: 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize(("method", "hook"), HOOKS)
-def test_after_an_error_in_a_callback_the_model_is_usable(method, hook, error):
-    trainer = make_trainer(kt.augment.MixUp(0.2, num_classes=CLASSES))
-    fit(trainer, epochs=1)
-    then = trainer.get_weights()
+def test_after_an_error_in_a_callback_the_model_is_usable(trained, method, hook, error):
+    then = trained.get_weights()
     arguments = {"validation_data": (IMAGES, LABELS), "epochs": 3} if method == "fit" else {}
     targets = () if method == "predict" else (LABELS,)
     with pytest.raises(error, match="in a callback"):
-        getattr(trainer, method)(IMAGES, *targets, batch_size=16, verbose=0, callbacks=[Fail(hook, error)], **arguments)
-    assert_usable(trainer, then, changed=method == "fit")
+        getattr(trained, method)(IMAGES, *targets, batch_size=16, verbose=0, callbacks=[Fail(hook, error)], **arguments)
+    assert_usable(trained, then, changed=method == "fit")
 
 
 @pytest.mark.parametrize("fail_at", [0, 2])
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
-def test_after_an_error_in_the_data_the_model_is_usable(method, fail_at):
-    trainer = make_trainer(kt.augment.MixUp(0.2, num_classes=CLASSES))
-    fit(trainer, epochs=1)
-    then = trainer.get_weights()
+def test_after_an_error_in_the_data_the_model_is_usable(trained, method, fail_at):
+    then = trained.get_weights()
     with pytest.raises(Exception, match="in the data"):
-        getattr(trainer, method)(Batches(fail_at), verbose=0)
-    assert_usable(trainer, then, changed=None if method == "fit" else False)
+        getattr(trained, method)(Batches(fail_at), verbose=0)
+    assert_usable(trained, then, changed=None if method == "fit" else False)
 
 
 # An interrupt that is dropped is warned of.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("delay", [0.02, 0.05, 0.1])
-def test_after_an_interrupt_at_any_moment_the_model_is_usable(delay):
-    trainer = make_trainer(kt.augment.MixUp(0.2, num_classes=CLASSES))
-    fit(trainer, epochs=1)
-    then = trainer.get_weights()
+def test_after_an_interrupt_at_any_moment_the_model_is_usable(trained, delay):
+    then = trained.get_weights()
     over = threading.Event()
 
     def interrupt() -> None:
@@ -359,11 +361,11 @@ def test_after_an_interrupt_at_any_moment_the_model_is_usable(delay):
     thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        fit(trainer, epochs=100_000)
+        fit(trained, epochs=100_000)
     over.set()
     thread.join()
     assert signal.getsignal(signal.SIGINT) is handler
-    assert_usable(trainer, then, changed=None)
+    assert_usable(trained, then, changed=None)
 
 
 # Bad arguments
