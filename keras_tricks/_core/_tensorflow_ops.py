@@ -151,8 +151,6 @@ def switch(index: Tensor, branches: Sequence[Any]) -> Any:
 
 def apart(value: Tensor, limit: int) -> Tensor:
     """A large value as it is, its first number not above `limit`, made before what is made of it: see `ops.once`."""
-    if tf.executing_eagerly():
-        return value
     first = value[:1]  # no row at all of an empty batch
     again = functools.partial(tf.tensor_scatter_nd_update, value, tf.range(tf.shape(first)[0])[:, None], first)
     if tf.config.list_physical_devices("GPU"):  # it would wait for the choice

@@ -166,7 +166,7 @@ def once(value: Tensor) -> Tensor:
     value that is a choice nobody knows before it runs; for a small one, one row that is written again, which is slower
     where much is made, by one core.
     """
-    if is_torch(value) or isinstance(value, np.ndarray):
+    if not is_traced(value):
         return value
     sizes = (size if isinstance(size, int) else UNKNOWN_SIZE for size in _namespace().shape(value))
     if math.prod(sizes) >= LARGE:
@@ -237,6 +237,14 @@ def is_torch(value: Any) -> bool:
 def _has_methods(value: Any) -> bool:
     """Whether `value` is an array of NumPy, JAX or torch, whose own methods take plain numbers."""
     return hasattr(value, "clip") and hasattr(value, "dtype")
+
+
+def is_traced(value: Any) -> bool:
+    """Whether `value` belongs to a function that JAX or TensorFlow is about to compile, or may be."""
+    backend = "tensorflow" if is_tensorflow() else keras.backend.backend()
+    if backend == "torch" or isinstance(value, np.ndarray):
+        return False
+    return importlib.import_module(f"keras_tricks._core._{backend}_compiled").is_traced(value)
 
 
 def is_foreign_graph_tensor(value: Any) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from keras_tricks._core import checks, compiled, ops, random
+from keras_tricks._core import chain, checks, compiled, ops, random
 from keras_tricks._core.stream import RandomLayer, Stream
 from keras_tricks.augment import _batch, _boxes, _checking
 
@@ -241,7 +241,7 @@ class BatchAugmentation(RandomLayer):
             call = NO_CALL
         if call is None or not self.supports_jit:
             return self.run_once(batch, call)
-        return compiled.run(self, batch, call)
+        return chain.after_another(lambda batch: compiled.run(self, batch, call), batch)
 
     def is_one_operation(self, batch: Batch) -> bool:
         """Whether TensorFlow has an operation for this that it does sooner than what its compiler makes."""
@@ -283,7 +283,7 @@ class BatchAugmentation(RandomLayer):
         given = (key,) if wanted is None else (key, wanted)
         known = None if self.samples_pixels or not self._is_ours else ops.host_arrays(*given)
         if known is None:
-            return self._drawn(shape, *given)
+            return _batch.map_arrays(_made_once, self._drawn(shape, *given))
         with ops.numpy_arrays(), np.errstate(all="ignore"):
             params = self._drawn(shape, *known)
         return _batch.map_arrays(lambda part: ops.from_host(part) if isinstance(part, NUMPY) else part, params)
@@ -416,3 +416,8 @@ class BatchAugmentation(RandomLayer):
             return changed
         touched = ops.reshape(touched, (-1,) + (1,) * (len(changed.shape) - 1))
         return ops.where(touched, changed, ops.cast(original, changed.dtype))
+
+
+def _made_once(param: Any) -> Any:
+    """A few numbers for each image: XLA would draw them anew for each pixel, and for each pass over the pixels."""
+    return ops.once(param) if len(getattr(param, "shape", ())) in (1, 2) else param
