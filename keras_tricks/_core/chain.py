@@ -27,6 +27,8 @@ _given_back: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDiction
 def after_another(augment: Callable[[Batch], Batch], batch: Batch) -> Batch:
     """`augment(batch)`, where its images may be those of the augmentation before it in a model that is compiled."""
     images = batch["images"]
+    if ops.is_torch(images):
+        return augment(batch)
     if _given_back.get(id(images)) is images:
         batch = batch | {"images": ops.once(images)}
     changed = augment(batch)

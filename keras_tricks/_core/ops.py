@@ -241,10 +241,10 @@ def _has_methods(value: Any) -> bool:
 
 def is_traced(value: Any) -> bool:
     """Whether `value` belongs to a function that JAX or TensorFlow is about to compile, or may be."""
-    backend = "tensorflow" if is_tensorflow() else keras.backend.backend()
-    if backend == "torch" or isinstance(value, np.ndarray):
+    if is_torch(value) or isinstance(value, np.ndarray):
         return False
-    return importlib.import_module(f"keras_tricks._core._{backend}_compiled").is_traced(value)
+    backend = "tensorflow" if is_tensorflow() else keras.backend.backend()
+    return backend != "torch" and importlib.import_module(f"keras_tricks._core._{backend}_compiled").is_traced(value)
 
 
 def is_foreign_graph_tensor(value: Any) -> bool:
