@@ -419,5 +419,8 @@ class BatchAugmentation(RandomLayer):
 
 
 def _made_once(param: Any) -> Any:
-    """A few numbers for each image: XLA would draw them anew for each pixel, and for each pass over the pixels."""
-    return ops.once(param) if len(getattr(param, "shape", ())) in (1, 2) else param
+    """One number for each image: XLA would draw it anew for each pixel, and for each pass over the pixels.
+
+    Several for each, written again, were slower in a whole recipe on TensorFlow.
+    """
+    return ops.once(param) if len(getattr(param, "shape", ())) == 1 else param
