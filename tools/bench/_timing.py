@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import random
 import statistics
 import sys
 import time
@@ -39,11 +40,12 @@ def medians(
     for contender in contenders.values():
         for _ in range(warmup):
             contender()
-    order = list(contenders.items())
+    order, chance = list(contenders.items()), random.Random(0)
     began = time.perf_counter()
     for done in range(repeats):
         if done >= 3 and time.perf_counter() - began > seconds:
             break
+        chance.shuffle(order)  # the next one takes the memory that one leaves: nobody shall always follow the same
         for name, contender in order:
             if rest:
                 time.sleep(rest)
@@ -52,7 +54,6 @@ def medians(
             for _ in range(calls):
                 contender()
             times[name].append((clock() - start) / calls * 1e3)
-        order.append(order.pop(0))  # nobody always follows the same neighbour
         _progress(done + 1, repeats)
     return {name: statistics.median(values) for name, values in times.items()}
 
