@@ -353,10 +353,15 @@ class BatchAugmentation(RandomLayer):
             raise ValueError(
                 f"Inside a model {type(self).__name__} takes images alone. Received: inputs={inputs}, labels={labels}"
             )
-        shape = list(inputs.shape)
-        rows = 1 if self.data_format == "channels_last" else 2
-        shape[rows : rows + 2] = self.output_size(*shape[rows : rows + 2])
+        shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=inputs.dtype if self.keeps_dtype else self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of the images that come out, from that of those that go in; at training `copies` times as many."""
+        shape = list(input_shape)
+        rows = len(shape) - (3 if self.data_format == "channels_last" else 2)
+        shape[rows : rows + 2] = self.output_size(*shape[rows : rows + 2])
+        return tuple(shape)
 
     def known_channels(self, images: Tensor) -> int:
         """The number of channels of images, channels last, for a trick that has to know it before it runs."""

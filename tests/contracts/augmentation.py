@@ -436,6 +436,13 @@ class AugmentationContract:
         trainer.fit = lambda *args, **kwargs: fit(*args, callbacks=[Record()], **kwargs)
         return trainer
 
+    def test_the_shape_that_comes_out_is_known_before(self):
+        shape = tuple(self.make()(make_images(), training=False).shape)
+        assert self.make().compute_output_shape((None, HEIGHT, WIDTH, 3)) == (None, *shape[1:])
+        assert self.make().compute_output_shape((HEIGHT, WIDTH, 3)) == shape[1:]
+        first = self.make(data_format="channels_first").compute_output_shape((None, 3, HEIGHT, WIDTH))
+        assert first == (None, 3, *shape[1:3])
+
     def test_inside_a_model_it_works_on_images_or_says_what_to_use_instead(self):
         inputs = keras.Input((HEIGHT, WIDTH, 3))
         if self.mixes_samples:
