@@ -154,8 +154,10 @@ def scrambled(shared: Tensor, own: Tensor) -> Tensor:
 
 def bytes_of(shared: Tensor, own: Tensor, rows: Any, length: Any) -> Tensor:
     """The noise of `noise_bytes`."""
-    noise = ops.view(scrambled(shared, own)[..., None], "uint8")
-    return ops.reshape(noise, (rows, (length + 3) // 4 * 4))[:, :length]
+    # TensorFlow's compiler makes all words, and then all bytes, sooner than the word of each byte that it comes to.
+    made = ops.once if ops.is_tensorflow() else lambda value: value
+    noise = ops.view(made(scrambled(shared, own))[..., None], "uint8")
+    return made(ops.reshape(noise, (rows, (length + 3) // 4 * 4))[:, :length])
 
 
 def noise_normal(key: Tensor, rows: Any, length: Any) -> Tensor:
