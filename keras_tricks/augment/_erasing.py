@@ -62,7 +62,7 @@ class ErasingAugmentation(BatchAugmentation):
 
     def transform_images(self, images: Tensor, params: Params) -> Tensor:
         """The images, their boxes filled."""
-        if "rows" in params and ops.is_torch(images) and (filled := self._torch_boxes(images, params)) is not None:
+        if ops.is_torch(images) and (filled := self._torch_boxes(images, params)) is not None:
             return filled
         # On (batch, height, width * channels) the comparison runs over long contiguous lines.
         count, height, width, channels = ops.shape(images)
@@ -101,11 +101,22 @@ class ErasingAugmentation(BatchAugmentation):
             return self._in_value_range(params["colors"], images.dtype)
         return self._constant(images, images.shape[-1])
 
-    def _torch_boxes(self, images: Tensor, params: Params) -> Tensor | None:
-        from keras_tricks.augment._torch_pixels import are_worth_boxes, fill_boxes
+    def _transform_images(self, images: Tensor, params: Params) -> Tensor:
+        if ops.is_torch(images) and self._fills_boxes(self.channels_last_shape(images), images, params):
+            return self._transform_part(images, params)
+        return super()._transform_images(images, params)
+
+    def _fills_boxes(self, shape: tuple[Any, ...], images: Tensor, params: Params) -> bool:
+        """Whether torch sooner fills box by box: then nothing is computed on the way that parts would make smaller."""
+        from keras_tricks.augment._torch_pixels import are_worth_boxes
 
         in_floats = self.fill == "normal" or (self.fill == "pixel" and self.value_range != (0, LEVELS))
-        if in_floats or not are_worth_boxes(images):
+        return "rows" in params and not in_floats and are_worth_boxes(shape, images)
+
+    def _torch_boxes(self, images: Tensor, params: Params) -> Tensor | None:
+        from keras_tricks.augment._torch_pixels import fill_boxes
+
+        if not self._fills_boxes(images.shape, images, params):
             return None
         return fill_boxes(images, params, None if self.fill == "pixel" else self._colors(images, params))
 
@@ -118,7 +129,8 @@ class ErasingAugmentation(BatchAugmentation):
         low, high = self.value_range
         if (low, high) == (0, LEVELS):
             return ops.cast(levels, dtype)
-        return _levels.as_pixels(ops.cast(levels, "float32") * ((high - low) / LEVELS) + low, dtype)
+        values = ops.cast(levels, "float32") * ((high - low) / LEVELS) + low
+        return _levels.as_pixels(ops.minimum(values, high), dtype)  # compiled with a fused step it may be just above
 
     def _constant(self, images: Tensor, channels: Any) -> Tensor:
         fill = _levels.filling(self.fill, self.value_range)

@@ -1,6 +1,5 @@
 """What torch does to the places of pixels several times faster by operations of its own, on its processor above all."""
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -97,9 +96,9 @@ def _overlap(start: int, length: int, size: int) -> tuple[int, int]:
     return first, max(first, min(length, size - start))
 
 
-def are_worth_boxes(images: Any) -> bool:
-    """Whether boxes are sooner filled one by one."""
-    return is_large_plane(images.shape[1] * images.shape[2]) and ops.host_array(images) is not None
+def are_worth_boxes(shape: tuple[int, ...], images: Any) -> bool:
+    """Whether boxes of images are sooner filled one by one; `shape` is theirs, channels last."""
+    return is_large_plane(shape[1] * shape[2]) and ops.host_array(images) is not None
 
 
 def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
@@ -118,11 +117,7 @@ def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:
         filling = [np.broadcast_to(filling[0], (count, boxes, filling[0].shape[-1]))]
     filled = own_of(images)
     pixels, line = filled.numpy(), width * channels
-    for place, box in itertools.product(range(count), range(boxes)):
-        inside, across = rows[place, box], columns[place, box]
-        if not inside.any() or not across.any():
-            continue
-        (top, bottom), (left, right) = _ends(inside), _ends(across)
+    for place, box, top, bottom, left, right in _corners(rows, columns):
         if colors is not None:
             pixels[place, top:bottom, left:right] = filling[0][place, box]
             continue
@@ -141,10 +136,9 @@ def pasted(images: Any, params: Any) -> Any | None:
         return None
     pixels, partners, rows, columns = known
     result = copied(images)
-    for new, partner, inside, across in zip(result.numpy(), partners, rows, columns, strict=True):
-        if inside.any() and across.any():
-            box = slice(*_ends(inside)), slice(*_ends(across))
-            new[box] = pixels[partner][box]
+    new = result.numpy()
+    for place, top, bottom, left, right in _corners(rows, columns):
+        new[place, top:bottom, left:right] = pixels[partners[place], top:bottom, left:right]
     return result
 
 
@@ -153,9 +147,19 @@ def _are_neighbours(*lines: np.ndarray) -> bool:
     return all((np.diff(marks, prepend=False, axis=-1) & marks).sum(-1).max(initial=0) <= 1 for marks in lines)
 
 
-def _ends(inside: np.ndarray) -> tuple[int, int]:
-    """The first of the neighbours that are `inside`, and the one after the last."""
-    return int(inside.argmax()), len(inside) - int(inside[::-1].argmax())
+def _corners(rows: np.ndarray, columns: np.ndarray) -> list[list[int]]:
+    """Of each box that is not empty its place along the leading axes, then top, bottom, left and right.
+
+    `rows` and `columns` mark the lines of the boxes along their last axis; bottom and right are one after the last.
+    """
+    ends = np.stack([*_ends(rows), *_ends(columns)], -1)
+    places = np.argwhere(rows.any(-1) & columns.any(-1))
+    return np.concatenate([places, ends[tuple(places.T)]], -1).tolist()
+
+
+def _ends(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Along the last axis the first of the neighbours that are marked, and the one after the last."""
+    return lines.argmax(-1), lines.shape[-1] - lines[..., ::-1].argmax(-1)
 
 
 def blended(images: Any, params: Any) -> Any | None:

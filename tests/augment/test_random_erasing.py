@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 import keras_tricks as kt
+from keras_tricks._core import compiled
 from tests.augment.boxes import painted
 from tests.augment.draws import DRAWS, draws, one_law_for_all
 from tests.contracts.augmentation import AugmentationContract, make_images
@@ -113,6 +114,13 @@ class TestRandomErasing(AugmentationContract):
         erased = to_numpy(self.make(fill=fill)(images)) / 255 * (high - low) + low
         scaled = to_numpy(self.make(fill=fill, value_range=value_range)(images / 255 * (high - low) + low))
         np.testing.assert_allclose(scaled, erased, atol=1e-6)
+
+    @pytest.mark.parametrize("value_range", [(-1, 1), (-0.3, 0.7)])
+    def test_noise_ends_where_the_value_range_does_also_compiled(self, value_range, monkeypatch):
+        monkeypatch.setattr(compiled, "CALLS_BEFORE", dict.fromkeys(compiled.CALLS_BEFORE, 0))
+        low, high = np.array(value_range, "float32")
+        noise = to_numpy(self.make(value_range=value_range, area=0.5)(np.full((64, 64, 64, 3), low, "float32")))
+        assert (noise.min(), noise.max()) == (low, high)
 
     def test_a_colour_is_one_for_each_box_and_uniform(self):
         images = np.zeros((2000, 12, 12, 3), "uint8")
