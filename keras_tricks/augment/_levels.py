@@ -207,16 +207,34 @@ def histograms(levels: Tensor) -> Tensor:
     return ops.concatenate(counts, axis=0)
 
 
-def equalize_tables(levels: Tensor) -> Tensor:
-    """Tables `(batch, channels, 256)`, int32, through which all levels are about equally frequent.
+def equalize(levels: Tensor, changed: Tensor | None) -> Tensor:
+    """The levels, uint8 or whole numbers, about equally frequent in each channel of the images that are `changed`.
 
-    With these levels as they are now, uint8 or whole numbers. A channel of one level stays as it is.
+    (batch, 1, 1, 1) bools; None for all of them.
     """
-    return tables_that_equalize(histograms(levels))
+
+    def tables(counts: Tensor) -> Tensor:
+        equalizing = tables_that_equalize(counts)
+        if changed is None:
+            return equalizing
+        return ops.where(changed[:, :, 0], equalizing, ops.arange(LEVEL_COUNT, dtype="int32"))
+
+    if ops.is_torch(levels):
+        from keras_tricks.augment._torch_colors import are_worth_tables
+
+        if not are_worth_tables(levels, levels.shape[-1]):
+            # The place of a pixel among all counts is that of its entry, too.
+            bins = _bins(levels)
+            entries = ops.cast(tables(_counts(levels, bins)), levels.dtype)
+            return ops.take(ops.reshape(entries, (-1,)), bins, axis=0)
+    return look_up(levels, tables(histograms(levels)))
 
 
 def tables_that_equalize(counts: Tensor) -> Tensor:
-    """As `equalize_tables`, for histograms."""
+    """Tables `(batch, channels, 256)`, int32, through which levels with these histograms are about equally frequent.
+
+    A channel of one level stays as it is.
+    """
     upto = ops.cumsum(counts, axis=-1)
     # The pixels of the highest level that occurs do not count.
     below = ops.max(ops.where(upto < upto[..., -1:], upto, ops.zeros_like(upto)), axis=-1, keepdims=True)
@@ -331,10 +349,11 @@ def _over_lines(reduce: Callable[..., Tensor], join: Callable[..., Tensor], line
     return functools.reduce(join, single, lines)
 
 
-def _counts(levels: Tensor) -> Tensor:
+def _counts(levels: Tensor, bins: Tensor | None = None) -> Tensor:
     """As `histograms`, all images and channels in one count."""
     count, _, _, channels = ops.shape(levels)
-    counts = ops.count(ops.reshape(_bins(levels), (-1,)), count * channels * LEVEL_COUNT)
+    bins = _bins(levels) if bins is None else bins
+    counts = ops.count(ops.reshape(bins, (-1,)), count * channels * LEVEL_COUNT)
     return ops.reshape(counts, (count, channels, LEVEL_COUNT))
 
 

@@ -49,7 +49,4 @@ class Equalize(ColorAugmentation):
         if not _levels.is_uint8(levels):
             # A level is a place in a table: what is none, or no number, must not point outside.
             levels = ops.clip(ops.where(levels >= 0, levels, ops.zeros_like(levels)), 0.0, 255.0)
-        tables = _levels.equalize_tables(levels)
-        if "changed" in params:
-            tables = ops.where(params["changed"][:, :, 0], tables, ops.arange(_levels.LEVEL_COUNT, dtype="int32"))
-        return _levels.look_up(levels, tables)
+        return _levels.equalize(levels, params.get("changed"))
