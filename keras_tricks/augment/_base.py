@@ -16,7 +16,6 @@ Boxes = dict[str, Any]
 
 NO_CALL = np.int32(0)  # the number of the call where nothing is drawn
 ROWS = "rows of text"  # a part of the batch that says which is which
-NUMPY = (np.ndarray, np.generic)
 
 
 class BatchAugmentation(RandomLayer):
@@ -276,17 +275,13 @@ class BatchAugmentation(RandomLayer):
         return self.transform(batch, self._draw(shape, key, wanted))
 
     def _draw(self, shape: tuple[Any, ...], key: Tensor | None, wanted: Tensor | None) -> Params:
-        """What `sample` draws, neutral for the images that are left as they are.
-
-        NumPy works on a few numbers for each image sooner than torch, whose operations each take a time of their own.
-        """
+        """What `sample` draws, neutral for the images that are left as they are."""
         given = (key,) if wanted is None else (key, wanted)
         known = None if self.samples_pixels or not self._is_ours else ops.host_arrays(*given)
         if known is None:
             return _batch.map_arrays(_made_once, self._drawn(shape, *given))
-        with ops.numpy_arrays(), np.errstate(all="ignore"):
-            params = self._drawn(shape, *known)
-        return _batch.map_arrays(lambda part: ops.from_host(part) if isinstance(part, NUMPY) else part, params)
+        params: Params = _batch.by_numpy(lambda *arrays: self._drawn(shape, *arrays), known)
+        return params
 
     @property
     def _is_ours(self) -> bool:

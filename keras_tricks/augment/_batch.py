@@ -11,6 +11,7 @@ from keras_tricks.augment import _boxes
 from keras_tricks.augment._checking import rank
 
 Batch = dict[str, Any]
+NUMPY = (np.ndarray, np.generic)
 TUPLE_NAMES = ("images", "labels", "sample_weight")
 # What is one array, or a dict of some, if it comes as lists; other lists may hold several, as those of many targets.
 ARRAYS = ("images", "segmentation_masks", "bounding_boxes")
@@ -77,6 +78,16 @@ def add_batch_axis(batch: Batch) -> Batch:
 def drop_batch_axis(batch: Batch) -> Batch:
     """The only member of a batch of one, or the last of its copies: the first one may have been left as it was."""
     return {name: map_arrays(lambda array: array[-1], part) for name, part in batch.items()}
+
+
+def by_numpy(function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+    """`function(*arrays)`, as NumPy computes it, and its arrays as tensors.
+
+    NumPy works on a few numbers for each image sooner than torch, whose operations each take a time of their own.
+    """
+    with ops.numpy_arrays(), np.errstate(all="ignore"):
+        made = function(*arrays)
+    return map_arrays(lambda part: ops.from_host(part) if isinstance(part, NUMPY) else part, made)
 
 
 def map_arrays(function: Callable[[Any], Any], part: Any) -> Any:

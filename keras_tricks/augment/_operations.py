@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_tricks._core import ops
-from keras_tricks.augment import _levels, _resampling, _subset
+from keras_tricks.augment import _batch, _levels, _resampling, _subset
 from keras_tricks.augment._warp import Affine, per_image, source_points
 
 Tensor = Any
@@ -93,7 +93,7 @@ def change_colors(images: Tensor, operation: Tensor, amount: Tensor, chances: Ma
     tables = _plain_tables(operation, amount)
     tables = ops.broadcast_to(tables, (count, channels, 256))
     needed, chance = is_one_of(operation, NEED_HISTOGRAMS), chance_of(chances, NEED_HISTOGRAMS)
-    tables = _subset.change(tables, needed, chance, _tables_of_histograms, images, operation, amount)
+    tables = _subset.change(tables, needed, chance, _tables_of_images, images, operation, amount)
     images = _levels.look_up(images, tables)
     needed, chance = is_one_of(operation, BLENDS), chance_of(chances, BLENDS)
     return _subset.change(images, needed, chance, _blends, images, operation, amount)
@@ -102,8 +102,8 @@ def change_colors(images: Tensor, operation: Tensor, amount: Tensor, chances: Ma
 def _changes() -> list[tuple[tuple[str, ...], Callable[..., Tensor]]]:
     """The operations of colour, those together that are done in one go where just the images concerned are touched."""
     return [
-        (PLAIN, lambda images, *drawn: _levels.look_up(images, _plain_tables(*drawn))),
-        (NEED_HISTOGRAMS, lambda images, *drawn: _levels.look_up(images, _tables_of_histograms(images, *drawn))),
+        (PLAIN, lambda images, *drawn: _levels.look_up(images, by_numpy(_plain_tables, *drawn))),
+        (NEED_HISTOGRAMS, lambda images, *drawn: _levels.look_up(images, _tables_of_images(images, *drawn))),
         (("Color",), lambda images, _, amount: _colored(images, amount)),
         (("Sharpness",), lambda images, _, amount: _sharpened(images, amount)),
     ]
@@ -177,9 +177,18 @@ def _plain_tables(operation: Tensor, amount: Tensor) -> Tensor:
     return levels
 
 
-def _tables_of_histograms(images: Tensor, operation: Tensor, amount: Tensor) -> Tensor:
+def by_numpy(function: Callable[..., Any], *drawn: Tensor) -> Any:
+    """`function(*drawn)`, which NumPy computes where torch has the numbers in the host's memory."""
+    known = ops.host_arrays(*drawn)
+    return function(*drawn) if known is None else _batch.by_numpy(function, known)
+
+
+def _tables_of_images(images: Tensor, operation: Tensor, amount: Tensor) -> Tensor:
     """The tables, (batch, channels, 256) int32, of the operations that need to know how frequent levels are."""
-    counts = _levels.histograms(images)
+    return by_numpy(_tables_of_histograms, _levels.histograms(images), operation, amount)
+
+
+def _tables_of_histograms(counts: Tensor, operation: Tensor, amount: Tensor) -> Tensor:
     levels = ops.arange(256, dtype="int32")[None, None, :]
     operation, amount = per_image(operation), per_image(amount)
     there = counts > 0

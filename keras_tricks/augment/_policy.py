@@ -101,10 +101,22 @@ class PolicyAugmentation(ColorAugmentation):
 
     def _moves(self, params: Params) -> list[tuple[Affine, Tensor, float]]:
         """The affine map after each slot but the last (which joins the one before), who is moved, and how likely."""
-        height, width = params["height"], params["width"]
+        count = len(params["operations"])
+
+        def moves(*drawn: Tensor) -> list[tuple[Affine, Tensor, float]]:
+            return self._moves_of(drawn[:count], drawn[count:], params["height"], params["width"])
+
+        found: list[tuple[Affine, Tensor, float]] = _operations.by_numpy(
+            moves, *params["operations"], *params["amounts"]
+        )
+        return found
+
+    def _moves_of(
+        self, operations: Sequence[Tensor], amounts: Sequence[Tensor], height: Any, width: Any
+    ) -> list[tuple[Affine, Tensor, float]]:
         chances = [_operations.chance_of(chance, _operations.AFFINE) for chance in self.chances()]
         moves: list[tuple[Affine, Tensor, float]] = []
-        for slot, (operation, amount) in enumerate(zip(params["operations"], params["amounts"], strict=True)):
+        for slot, (operation, amount) in enumerate(zip(operations, amounts, strict=True)):
             affine = _operations.affine_map(operation, amount, height, width)
             moved, chance = _operations.is_one_of(operation, _operations.AFFINE), chances[slot]
             # Whoever is moved in slot 2 has no colours changed there: the map can come before its colours.
