@@ -102,21 +102,22 @@ class ErasingAugmentation(BatchAugmentation):
         return self._constant(images, images.shape[-1])
 
     def _transform_images(self, images: Tensor, params: Params) -> Tensor:
-        if ops.is_torch(images) and self._fills_boxes(self.channels_last_shape(images), images, params):
+        # Of images with the channels first, parts are put back in their order.
+        if ops.is_torch(images) and self.data_format == "channels_last" and self._fills_boxes(images, params):
             return self._transform_part(images, params)
         return super()._transform_images(images, params)
 
-    def _fills_boxes(self, shape: tuple[Any, ...], images: Tensor, params: Params) -> bool:
+    def _fills_boxes(self, images: Tensor, params: Params) -> bool:
         """Whether torch sooner fills box by box: then nothing is computed on the way that parts would make smaller."""
         from keras_tricks.augment._torch_pixels import are_worth_boxes
 
         in_floats = self.fill == "normal" or (self.fill == "pixel" and self.value_range != (0, LEVELS))
-        return "rows" in params and not in_floats and are_worth_boxes(shape, images)
+        return "rows" in params and not in_floats and are_worth_boxes(images)
 
     def _torch_boxes(self, images: Tensor, params: Params) -> Tensor | None:
         from keras_tricks.augment._torch_pixels import fill_boxes
 
-        if not self._fills_boxes(images.shape, images, params):
+        if not self._fills_boxes(images, params):
             return None
         return fill_boxes(images, params, None if self.fill == "pixel" else self._colors(images, params))
 

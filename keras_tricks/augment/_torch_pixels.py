@@ -96,9 +96,9 @@ def _overlap(start: int, length: int, size: int) -> tuple[int, int]:
     return first, max(first, min(length, size - start))
 
 
-def are_worth_boxes(shape: tuple[int, ...], images: Any) -> bool:
-    """Whether boxes of images are sooner filled one by one; `shape` is theirs, channels last."""
-    return is_large_plane(shape[1] * shape[2]) and ops.host_array(images) is not None
+def are_worth_boxes(images: Any) -> bool:
+    """Whether boxes are sooner filled one by one."""
+    return is_large_plane(images.shape[1] * images.shape[2]) and ops.host_array(images) is not None
 
 
 def fill_boxes(images: Any, params: Any, colors: Any | None) -> Any | None:

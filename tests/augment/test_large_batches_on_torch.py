@@ -225,6 +225,17 @@ def test_pixels_outside_the_range_are_held_in_it_before_the_hue(images, monkeypa
     np.testing.assert_allclose(large.numpy(), same(given).numpy(), atol=2e-3)
 
 
+@pytest.mark.parametrize("fill", ["pixel", "color", "normal"])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_images_with_boxes_in_them_lie_as_they_did(images, data_format, fill):
+    given = torch.cat([images] * 4).to(torch.float32)
+    given = given if data_format == "channels_last" else given.permute(0, 3, 1, 2).contiguous()
+    for dtype in (torch.float32, torch.uint8)[: 1 if fill == "normal" else 2]:
+        erased = kt.augment.RandomErasing(rate=1.0, fill=fill, data_format=data_format, seed=1)(given.to(dtype))
+        assert erased.is_contiguous()
+        assert not torch.equal(erased, given.to(dtype))
+
+
 @pytest.mark.parametrize("antialias", [True, False])
 @pytest.mark.parametrize("short_side", [40, 80, 130])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
