@@ -5,6 +5,7 @@ python tools/measured.py --check    # fails if README is stale
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -70,7 +71,7 @@ def steps(entries: list[dict[str, Any]]) -> str:
             "",
             *lines,
             "",
-            f"{where(entries[-1])}, by `KERAS_BACKEND=... python tools/bench/trainer.py`.",
+            f"{where(*itertools.chain(*runs.values()))}, by `KERAS_BACKEND=... python tools/bench/trainer.py`.",
         ]
     )
 
