@@ -139,11 +139,11 @@ def clipped(changed: Any, levels: Any, is_ours: bool) -> Any:
 def gray(levels: Any) -> Any:
     """How bright the pixels of red, green and blue look, in each channel: a product, faster than sums of planes.
 
-    On a processor of several neighbours at once, although most of what is multiplied then are zeros.
+    On a processor of several neighbours of one image at once, although most of what is multiplied then are zeros.
     """
     place = place_of(levels)
     rows = levels.is_contiguous() and (place is None or place.is_contiguous()) and levels.device.type == "cpu"
-    if not rows or levels.numel() % (3 * NEIGHBOURS):
+    if not rows or levels[:1].numel() % (3 * NEIGHBOURS):
         return torch.matmul(levels, ops.constant(_gray_matrix(1), levels), out=place)
     out = None if place is None else place.view(-1, 3 * NEIGHBOURS)
     seen = torch.matmul(levels.view(-1, 3 * NEIGHBOURS), ops.constant(_gray_matrix(NEIGHBOURS), levels), out=out)

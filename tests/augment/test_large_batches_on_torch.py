@@ -225,6 +225,14 @@ def test_pixels_outside_the_range_are_held_in_it_before_the_hue(images, monkeypa
     np.testing.assert_allclose(large.numpy(), same(given).numpy(), atol=2e-3)
 
 
+@pytest.mark.parametrize("width", [6, 7, 8])
+def test_a_gray_image_sees_nothing_of_the_next(width):
+    images = torch.full((4, 3, width, 3), 100.0)
+    images[1] = torch.nan
+    gray = kt.augment.RandomGrayscale(rate=1.0)(images)
+    assert torch.isfinite(gray[[0, 2, 3]]).all()
+
+
 @pytest.mark.parametrize("fill", ["pixel", "color", "normal"])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_many_images_with_boxes_in_them_lie_as_they_did(images, data_format, fill):
