@@ -120,6 +120,13 @@ def take(value: Tensor, indices: Tensor, axis: int) -> Tensor:
     return taken.reshape(*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :])
 
 
+def shape(value: Tensor) -> tuple[Any, ...]:
+    """`keras.ops.shape`; where all sizes are known, without an operation of TensorFlow's that asks for them."""
+    sizes = value.shape
+    known = () if getattr(sizes, "rank", 0) is None else tuple(sizes)
+    return known if known and all(isinstance(size, int) for size in known) else _namespace().shape(value)
+
+
 def cast(value: Any, dtype: str) -> Tensor:
     """`keras.ops.cast`."""
     return _namespace().cast(value, dtype)

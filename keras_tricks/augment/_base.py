@@ -72,8 +72,10 @@ class BatchAugmentation(RandomLayer):
     autograph_info__: ClassVar[dict[str, Any]] = {}
     # A member that only moves or replaces pixels returns the dtype it is given; the others the layer's compute dtype.
     keeps_dtype = False
-    # Whether anything is drawn. What draws nothing does the same at inference as in training.
+    # Whether anything can be drawn. What draws nothing does the same at inference as in training.
     is_random = True
+    # The arguments that are drawn from where they are pairs, if nothing else is drawn but whom the `rate` touches.
+    drawn_from: ClassVar[tuple[str, ...] | None] = None
     # Whether the hook that changes images wants them in float32. Compilers keep a batch that is cast before it is
     # gathered from: who gathers casts what is gathered. On torch images are cast first all the same.
     casts_first = True
@@ -163,6 +165,13 @@ class BatchAugmentation(RandomLayer):
         return height, width
 
     @property
+    def draws(self) -> bool:
+        """Whether anything is drawn, its arguments being what they are."""
+        if self.drawn_from is None or self.rate < 1 or not self._is_ours:
+            return self.is_random
+        return any(isinstance(getattr(self, name), tuple) for name in self.drawn_from)
+
+    @property
     def computes_pixels(self) -> bool:
         """Whether a new pixel costs more than to copy an old one or to replace it by a constant."""
         return not self.keeps_dtype
@@ -185,7 +194,7 @@ class BatchAugmentation(RandomLayer):
 
     def _next_call(self) -> Tensor:
         """The number of this call."""
-        if not self.is_random:
+        if not self.draws:
             return NO_CALL
         if self.counts_calls and self.stream.worker_place() is not None:
             raise ValueError(
@@ -207,7 +216,7 @@ class BatchAugmentation(RandomLayer):
         with ops.tensorflow_graph() as tensorflow_ops:
             call = None
             if training in (None, True):
-                call = tensorflow_ops.next_call(self) if self.is_random else NO_CALL
+                call = tensorflow_ops.next_call(self) if self.draws else NO_CALL
             return give_back(self.run(batch, call))
 
     def _beside_text(self, batch: Batch, text: Batch, mode: dict[str, Any]) -> Batch:
@@ -270,7 +279,7 @@ class BatchAugmentation(RandomLayer):
 
     def augment_some(self, batch: Batch, wanted: Tensor | None, call: Tensor, place: str, seed: Tensor | None) -> Batch:
         """As `augment`, where only the images `wanted`, (batch,) bools, are looked at afterwards; None for all."""
-        key = self.stream_key(call, place, seed) if self.is_random else None
+        key = self.stream_key(call, place, seed) if self.draws else None
         shape = self.channels_last_shape(batch["images"])
         return self.transform(batch, self._draw(shape, key, wanted))
 

@@ -36,6 +36,7 @@ class AutoContrast(ColorAugmentation):
     Reference: [Cubuk et al., 2018](https://arxiv.org/abs/1805.09501)
     """
 
+    drawn_from = ()
     keeps_dtype = True
     rounds_floats = True
     samples_rate = True

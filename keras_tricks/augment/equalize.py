@@ -35,6 +35,7 @@ class Equalize(ColorAugmentation):
     Reference: [Cubuk et al., 2018](https://arxiv.org/abs/1805.09501)
     """
 
+    drawn_from = ()
     keeps_dtype = True
     rounds_floats = True
     asks_for_channels = True

@@ -42,6 +42,7 @@ class GaussianBlur(ColorAugmentation):
     Reference: [Chen et al., 2020](https://arxiv.org/abs/2002.05709)
     """
 
+    drawn_from = ("sigma",)
     asks_for_channels = True
 
     def __init__(self, sigma: float | tuple[float, float] = (0.1, 2.0), kernel_size: int | None = None, **kwargs: Any):

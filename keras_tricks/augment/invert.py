@@ -34,6 +34,7 @@ class Invert(ColorAugmentation):
     Reference: [Cubuk et al., 2018](https://arxiv.org/abs/1805.09501)
     """
 
+    drawn_from = ()
     keeps_dtype = True
     rounds_levels = False
     samples_rate = True

@@ -36,6 +36,7 @@ class Posterize(ColorAugmentation):
     Reference: [Cubuk et al., 2018](https://arxiv.org/abs/1805.09501)
     """
 
+    drawn_from = ("bits",)
     keeps_dtype = True
     rounds_floats = True
     rounds_levels = False  # in the same step

@@ -36,6 +36,7 @@ class RandomGrayscale(ColorAugmentation):
     Reference: [Chen et al., 2020](https://arxiv.org/abs/2002.05709)
     """
 
+    drawn_from = ()
     samples_rate = True
     channels = (1, 3)
 

@@ -37,6 +37,7 @@ class Sharpness(ColorAugmentation):
     Reference: [Cubuk et al., 2018](https://arxiv.org/abs/1805.09501)
     """
 
+    drawn_from = ("factor",)
     def __init__(self, factor: float | tuple[float, float] = (0.5, 1.5), **kwargs: Any):
         super().__init__(**kwargs)
         self.factor = checks.span("factor", factor, 0)

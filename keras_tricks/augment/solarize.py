@@ -36,6 +36,7 @@ class Solarize(ColorAugmentation):
     Reference: [Cubuk et al., 2018](https://arxiv.org/abs/1805.09501)
     """
 
+    drawn_from = ("threshold",)
     keeps_dtype = True
     rounds_floats = True
 

@@ -458,7 +458,7 @@ class AugmentationContract:
         model = keras.Model(inputs, keras.layers.Dense(1)(flat))
         model.compile("sgd", "mse")
         model.fit(images, np.zeros((COUNT, 1)), verbose=0)
-        assert int(to_numpy(layer.stream.state)[1]) == int(layer.is_random)
+        assert int(to_numpy(layer.stream.state)[1]) == int(layer.draws)
 
     @pytest.mark.filterwarnings("ignore:os.fork")  # JAX, which other tests take for an oracle, warns of any fork
     def test_a_data_loader_with_two_workers_repeats_no_batch(self):

@@ -216,3 +216,22 @@ def test_batches_of_a_size_not_known_before_stay_as_they_are_too(is_compiled, co
     function = tf.function(lambda images: ops.once(images + 1), (spec,), jit_compile=is_compiled, autograph=False)
     images = np.random.default_rng(0).random((count, 40, 40, 3), dtype="float32")
     np.testing.assert_array_equal(function(images).numpy(), images + 1)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow's graphs have tensors of unknown sizes")
+class TestShapes:
+    def test_a_size_that_is_known_is_a_number_and_another_a_tensor(self):
+        tf = importlib.import_module("tensorflow")
+        seen = {}
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 4, 3)), tf.TensorSpec((2, 0)), tf.TensorSpec(None)])
+        def ask(partly, known, unknown):
+            seen["known"], seen["partly"] = ops.shape(known), ops.shape(partly)
+            return ops.shape(partly)[0], tf.rank(unknown)
+
+        count, _ = ask(tf.zeros((7, 4, 3)), tf.zeros((2, 0)), tf.zeros((1, 1)))
+        assert seen["known"] == (2, 0) and all(type(size) is int for size in seen["known"])
+        assert seen["partly"][1:] == (4, 3) and int(count) == 7
+
+    def test_of_a_scalar_it_is_empty(self):
+        assert tuple(ops.shape(keras.ops.convert_to_tensor(1.0))) == ()
