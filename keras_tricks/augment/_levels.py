@@ -120,7 +120,7 @@ def clipped(changed: Tensor, levels: Tensor, is_ours: bool = False) -> Tensor:
 
 def invert(levels: Tensor) -> Tensor:
     """The negative, also of uint8."""
-    if ops.is_torch(levels) and not is_uint8(levels):
+    if ops.is_torch(levels):
         from keras_tricks.augment._torch_colors import inverted
 
         return inverted(levels)
@@ -131,17 +131,12 @@ def solarize(levels: Tensor, threshold: Tensor) -> Tensor:
     """The negative of each level that is not below `threshold` (float32), also of uint8."""
     if not is_uint8(levels):
         return ops.where(levels < threshold, levels, 255.0 - levels)
-    lowest = ops.cast(ops.clip(ops.ceil(threshold), 0.0, 255.0), "uint8")
+    lowest, are_any = ops.cast(ops.clip(ops.ceil(threshold), 0.0, 255.0), "uint8"), threshold <= 255.0
+    if ops.is_torch(levels):
+        from keras_tricks.augment._torch_colors import inverted_from
 
-    def solarized(levels: Tensor) -> Tensor:
-        if ops.is_torch(levels):
-            from keras_tricks.augment._torch_colors import inverted_from
-
-            return inverted_from(levels, lowest, threshold <= 255.0)
-        inverted = ops.logical_and(levels >= lowest, threshold <= 255.0)
-        return ops.where(inverted, 255 - levels, levels)
-
-    return by_table(levels, solarized)
+        return inverted_from(levels, lowest, are_any)
+    return ops.where(ops.logical_and(levels >= lowest, are_any), 255 - levels, levels)
 
 
 def solarize_add(levels: Tensor, add: Tensor, threshold: Tensor) -> Tensor:
@@ -151,6 +146,11 @@ def solarize_add(levels: Tensor, add: Tensor, threshold: Tensor) -> Tensor:
     add = ops.round(add)
     more, less = (ops.cast(ops.clip(size, 0.0, 255.0), "uint8") for size in (add, -add))
     lowest = ops.cast(ops.clip(ops.ceil(threshold), 0.0, 255.0), "uint8")
+    if ops.is_torch(levels):
+        from keras_tricks.augment._torch_colors import raised_below
+
+        if (raised := raised_below(levels, more, less, lowest, threshold <= 255.0)) is not None:
+            return raised
 
     def solarized(levels: Tensor) -> Tensor:
         added = ops.minimum(levels, 255 - more) + more
@@ -165,6 +165,10 @@ def posterize(levels: Tensor, bits: Tensor) -> Tensor:
     """The highest `bits` (int32, 0 to 8) of the 8 of each whole level, the others 0; also of uint8."""
     if is_uint8(levels):
         masks = ops.take(ops.constant(POSTERIZE_MASKS.astype("uint8"), bits), bits, axis=0)
+        if ops.is_torch(levels):
+            from keras_tricks.augment._torch_colors import with_mask
+
+            return with_mask(levels, masks)
         return ops.bitwise_and(levels, ops.once(masks))
     step = ops.once(ops.take(ops.constant((256 - POSTERIZE_MASKS).astype("float32"), bits), bits, axis=0))
     if ops.host_arrays(levels, step) is not None:

@@ -43,21 +43,22 @@ def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, widt
     """`function(images, params)`, on a processor a part of a large batch at a time; a number takes `width` bytes.
 
     What is computed on the way is small then, and lies where the last part's has been. With `own` the function keeps
-    the size of images, gets float32, and may write to the memory of the result: for images of float32 it is empty (see
-    `place_of`), others have been copied there (see `is_own`).
+    the size of images, gets float32, or bytes if they take one, and may write to the memory of the result: for images
+    of that type it is empty (see `place_of`), others have been copied there (see `is_own`).
     """
     before = _own.part, _own.source
     count, size = len(images), max(1, PART // max(1, images[:1].numel() * width))
     if count < 2 * size or images.device.type != "cpu" or images.requires_grad or torch.compiler.is_compiling():
         return function(images, params)
     own = own and ops.host_array(images) is not None
-    changed: Any = _torch_memory.empty(images.shape, images.new_empty(0, dtype=torch.float32)) if own else None
+    like = images.new_empty(0, dtype=torch.uint8 if width == 1 else torch.float32)
+    changed: Any = _torch_memory.empty(images.shape, like) if own else None
     for start in range(0, count, size):
         rows = slice(start, start + size)
         own_params = keras.tree.map_structure(functools.partial(_part, rows, count), params)
         given = images[rows]
         if own:
-            _own.part, is_empty = changed[rows], given.dtype == torch.float32
+            _own.part, is_empty = changed[rows], given.dtype == like.dtype
             given = given if is_empty else _own.part.copy_(given)
             _own.source = given if is_empty else None
         try:

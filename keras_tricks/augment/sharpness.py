@@ -38,6 +38,7 @@ class Sharpness(ColorAugmentation):
     """
 
     drawn_from = ("factor",)
+
     def __init__(self, factor: float | tuple[float, float] = (0.5, 1.5), **kwargs: Any):
         super().__init__(**kwargs)
         self.factor = checks.span("factor", factor, 0)

@@ -279,3 +279,21 @@ def test_floats_are_posterized_inside_transformed_functions():
     expected = torch.stack([layer.numbered(images, call) for call in calls])
     assert len(expected.unique()) > 1
     torch.testing.assert_close(torch.func.vmap(lambda call: layer.numbered(images, call))(calls), expected)
+
+
+@pytest.mark.parametrize("layout", ["whole", "every other column"])
+def test_bytes_of_large_images_change_as_their_levels_say(layout):
+    every = np.arange(256).repeat(3 * 128).reshape(128, 256, 3)
+    thresholds, adds = np.array([0, 0.5, 1, 127.3, 128, 255, 255.5, 256]), np.array([0, 1, 127, 255, -1, -128, -255])
+    threshold, add = (part.ravel() for part in np.meshgrid(thresholds, adds))
+    images = torch.from_numpy(np.broadcast_to(every, (len(add), *every.shape)).astype("uint8"))
+    images = images if layout == "whole" else images.repeat_interleave(2, dim=2)[:, :, ::2]
+    params = {
+        "add": torch.from_numpy(add.astype("float32"))[:, None, None, None],
+        "threshold": torch.from_numpy(threshold.astype("float32"))[:, None, None, None],
+    }
+    threshold, add = threshold[:, None, None, None], add[:, None, None, None]
+    solarized = kt.augment.Solarize().change_levels(images, params)
+    np.testing.assert_array_equal(solarized.numpy(), np.where(every < threshold, every, 255 - every))
+    added = kt.augment.SolarizeAdd().change_levels(images, params)
+    np.testing.assert_array_equal(added.numpy(), np.where(every < threshold, np.clip(every + add, 0, 255), every))

@@ -230,8 +230,10 @@ class TestShapes:
             return ops.shape(partly)[0], tf.rank(unknown)
 
         count, _ = ask(tf.zeros((7, 4, 3)), tf.zeros((2, 0)), tf.zeros((1, 1)))
-        assert seen["known"] == (2, 0) and all(type(size) is int for size in seen["known"])
-        assert seen["partly"][1:] == (4, 3) and int(count) == 7
+        assert seen["known"] == (2, 0)
+        assert all(type(size) is int for size in seen["known"])
+        assert seen["partly"][1:] == (4, 3)
+        assert int(count) == 7
 
     def test_of_a_scalar_it_is_empty(self):
         assert tuple(ops.shape(keras.ops.convert_to_tensor(1.0))) == ()
