@@ -154,10 +154,10 @@ def scrambled(shared: Tensor, own: Tensor) -> Tensor:
 
 def bytes_of(shared: Tensor, own: Tensor, rows: Any, length: Any) -> Tensor:
     """The noise of `noise_bytes`."""
-    # TensorFlow's compiler makes all words, and then all bytes, sooner than the word of each byte that it comes to.
-    made = ops.once if ops.is_tensorflow() else lambda value: value
-    noise = ops.view(made(scrambled(shared, own))[..., None], "uint8")
-    return made(ops.reshape(noise, (rows, (length + 3) // 4 * 4))[:, :length])
+    words = scrambled(shared, own)
+    # TensorFlow's compiler makes all words sooner than the word of each byte that it comes to.
+    words = ops.once(words) if ops.is_tensorflow() else words
+    return ops.reshape(ops.view(words[..., None], "uint8"), (rows, (length + 3) // 4 * 4))[:, :length]
 
 
 def noise_normal(key: Tensor, rows: Any, length: Any) -> Tensor:
