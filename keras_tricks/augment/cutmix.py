@@ -15,6 +15,9 @@ class CutMix(MixingAugmentation):
     uniform over the image, and it is clipped at the border. A pixel is pasted if its centre lies in the box; the
     partner's label gets exactly the share of pixels that were.
 
+    The partner stands at a distance in the batch that is drawn anew for each call, the same for all of its images: the
+    data has to be shuffled, for in the order 0, 1, 0, 1, ... of classes many would meet their own.
+
     Segmentation masks are pasted as their images are. Bounding boxes become twice as many: each image's own, without
     those that the box hides but for less than `min_visible`, then its partner's, cut to the box.
 

@@ -13,6 +13,9 @@ class MixUp(MixingAugmentation):
     `weight ~ Beta(alpha, alpha)`, one for each sample; then `x = weight * x + (1 - weight) * x[partner]`, and the
     same for `y`.
 
+    The partner stands at a distance in the batch that is drawn anew for each call, the same for all of its images: the
+    data has to be shuffled, for in the order 0, 1, 0, 1, ... of classes many would meet their own.
+
     Segmentation masks that hold a share for each class are blended too; masks of class ids cannot be, and are refused.
     Bounding boxes become twice as many: each image's own, then its partner's.
 
