@@ -378,11 +378,11 @@ class BatchAugmentation(RandomLayer):
 
     def _transform_images(self, images: Tensor, params: Params) -> Tensor:
         if self.works_in_parts and ops.is_torch(images):
-            from keras_tricks.augment._torch_parts import in_parts
+            from keras_tricks.augment._torch_parts import in_parts, type_of_width
 
             width = images.element_size() if self.keeps_dtype and not self.computes_pixels else 4
             # A trick of somebody else's may go on with what it was given.
-            own = self._is_ours and self.keeps_places and (not self.keeps_dtype or _is_as_wide(images, width))
+            own = self._is_ours and self.keeps_places and (not self.keeps_dtype or images.dtype == type_of_width(width))
             return in_parts(self._transform_part, images, params, width, own)
         return self._transform_part(images, params)
 
@@ -425,11 +425,6 @@ class BatchAugmentation(RandomLayer):
             return changed
         touched = ops.reshape(touched, (-1,) + (1,) * (len(changed.shape) - 1))
         return ops.where(touched, changed, ops.cast(original, changed.dtype))
-
-
-def _is_as_wide(images: Tensor, width: int) -> bool:
-    """Whether these are numbers of `width` bytes, of one of the two types that are worked on in place."""
-    return f"{images.dtype}".removeprefix("torch.") == {1: "uint8", 4: "float32"}.get(width)
 
 
 def _made_once(param: Any) -> Any:

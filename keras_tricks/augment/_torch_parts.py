@@ -51,7 +51,7 @@ def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, widt
     if count < 2 * size or images.device.type != "cpu" or images.requires_grad or torch.compiler.is_compiling():
         return function(images, params)
     own = own and ops.host_array(images) is not None
-    like = images.new_empty(0, dtype=torch.uint8 if width == 1 else torch.float32)
+    like = images.new_empty(0, dtype=type_of_width(width))
     changed: Any = _torch_memory.empty(images.shape, like) if own else None
     for start in range(0, count, size):
         rows = slice(start, start + size)
@@ -74,6 +74,11 @@ def in_parts(function: Callable[[Any, Any], Any], images: Any, params: Any, widt
         elif not is_there(part, place):
             place.copy_(part.clone() if part.data_ptr() == place.data_ptr() else part)
     return changed
+
+
+def type_of_width(width: int) -> torch.dtype:
+    """The type of the results that are worked on in their own memory, whose numbers take `width` bytes."""
+    return torch.uint8 if width == 1 else torch.float32
 
 
 def _part(rows: slice, count: int, value: Any) -> Any:
