@@ -157,7 +157,12 @@ def bytes_of(shared: Tensor, own: Tensor, rows: Any, length: Any) -> Tensor:
     words = scrambled(shared, own)
     # TensorFlow's compiler makes all words sooner than the word of each byte that it comes to.
     words = ops.once(words) if ops.is_tensorflow() else words
-    return ops.reshape(ops.view(words[..., None], "uint8"), (rows, (length + 3) // 4 * 4))[:, :length]
+    return ops.reshape(_bytes_in(words), (rows, (length + 3) // 4 * 4))[:, :length]
+
+
+def bytes_by_words(shared: Tensor, own: Tensor) -> Tensor:
+    """The same, (rows, words, 4)."""
+    return _bytes_in(scrambled(shared, own))
 
 
 def noise_normal(key: Tensor, rows: Any, length: Any) -> Tensor:
@@ -214,6 +219,10 @@ def _bits(key: Tensor, count: Any) -> Tensor:
     if few is not None:
         return ops.from_host(few)
     return bits_of(key, ops.arange(count, dtype="int32"))
+
+
+def _bytes_in(words: Tensor) -> Tensor:
+    return ops.view(words[..., None], "uint8")
 
 
 def _known_numbers(seed: Any, call: Any) -> tuple[int, int] | None:

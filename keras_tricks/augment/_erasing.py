@@ -1,6 +1,5 @@
 """How the augmentations work that cover rectangles of an image: which lines, and with what."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,33 +63,47 @@ class ErasingAugmentation(BatchAugmentation):
         """The images, their boxes filled."""
         if ops.is_torch(images) and (filled := self._torch_boxes(images, params)) is not None:
             return filled
-        # On (batch, height, width * channels) the comparison runs over long contiguous lines.
-        count, height, width, channels = ops.shape(images)
-        lines = ops.reshape(images, (count, height, width * channels))
+        count, height, width, channels = shape = ops.shape(images)
+        line = self._line(images, params)
+        lines = ops.reshape(images, (count, height, *line))
         if "pixels" in params:
-            pixels = ops.broadcast_to(params["pixels"][..., None], (count, height, width, channels))
-            pixels = ops.reshape(pixels, (count, height, width * channels))
+            pixels = ops.broadcast_to(params["pixels"][..., None], shape)
+            pixels = ops.reshape(pixels, (count, height, *line))
             lines = ops.where(pixels, self._filling(images, params, 0), lines)
         else:
             for index in range(params["rows"].shape[1]):
-                rows, columns = params["rows"][:, index, :, None], params["columns"][:, index, :, None]
-                columns = ops.reshape(ops.broadcast_to(columns, (count, width, channels)), (count, 1, width * channels))
+                rows = ops.reshape(params["rows"][:, index], (count, height, *[1] * len(line)))
+                columns = ops.broadcast_to(params["columns"][:, index, :, None], (count, width, channels))
+                columns = ops.reshape(columns, (count, 1, *line))
                 lines = ops.where_both(rows, columns, self._filling(images, params, index), lines)
         # With the channels on an axis of their own XLA would make noise three bytes at a time, in twice the time.
         lines = ops.once(lines) if self.fill == "pixel" else lines
-        return ops.reshape(lines, (count, height, width, channels))
+        return ops.reshape(lines, shape)
+
+    def _line(self, images: Tensor, params: Params) -> tuple[Any, ...]:
+        """What each line of the images is seen as: in one piece, so that comparisons run over long contiguous memory.
+
+        Noise comes in words of four bytes: for one box XLA makes each word once where lines are seen as words too.
+        """
+        width, channels = images.shape[2:]
+        if self.fill == "pixel" and "uint8" in str(images.dtype) and ops.is_traced(images) and width and channels:
+            words, rest = divmod(width * channels, 4)
+            if rest == 0 and ("pixels" in params or params["rows"].shape[1] == 1):
+                return (words, 4)
+        _, _, width, channels = ops.shape(images)
+        return (width * channels,)
 
     def _filling(self, images: Tensor, params: Params, index: int) -> Tensor:
-        """In the images' dtype, to be broadcast to (batch, height, width * channels)."""
+        """In the images' dtype, to be broadcast to (batch, height, ...), the lines as `_line` has them."""
         if self.fill == "normal":
             if "int" in str(images.dtype):
                 raise ValueError(
                     f'fill="normal" is for floating-point images that are normalised. Received: images of type '
                     f"{images.dtype}"
                 )
-            return ops.cast(self._noise(random.normal_of, images, params), images.dtype)
+            return ops.cast(self._noise(images, params), images.dtype)
         if self.fill == "pixel":
-            return self._in_value_range(self._noise(random.bytes_of, images, params), images.dtype)
+            return self._in_value_range(self._noise(images, params), images.dtype)
         _, _, width, channels = ops.shape(images)
         colors = self._colors(images, params)
         colors = colors[:, index if self.fill == "color" else 0, None, :]
@@ -123,10 +136,15 @@ class ErasingAugmentation(BatchAugmentation):
             return None
         return fill_boxes(images, params, None if self.fill == "pixel" else self._colors(images, params))
 
-    def _noise(self, made_of: Callable[..., Tensor], images: Tensor, params: Params) -> Tensor:
+    def _noise(self, images: Tensor, params: Params) -> Tensor:
         count, height, width, channels = ops.shape(images)
-        noise = made_of(params["shared_words"], params["own_words"], count, height * width * channels)
-        return ops.reshape(noise, (count, height, width * channels))
+        line, words = self._line(images, params), (params["shared_words"], params["own_words"])
+        if len(line) > 1:
+            noise = random.bytes_by_words(*words)
+        else:
+            made_of = random.bytes_of if self.fill == "pixel" else random.normal_of
+            noise = made_of(*words, count, height * width * channels)
+        return ops.reshape(noise, (count, height, *line))
 
     def _in_value_range(self, levels: Tensor, dtype: str) -> Tensor:
         low, high = self.value_range
