@@ -221,13 +221,16 @@ def can_cut_windows(value: Tensor) -> bool:
     """Whether there are `windows` of tensors such as `value`."""
     if is_torch(value):
         return _of_backend().can_cut_windows(value)
-    return keras.backend.backend() == "jax" and not in_tensorflow_graph()
+    return not is_tensorflow() or None not in value.shape[1:3]
 
 
 def windows(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
     """The window of `size` of each image that begins at `top` and `left`, (batch,) int32 each; it must fit."""
     if is_torch(images):
         return _of_backend().windows(images, top, left, size)
+    if is_tensorflow():
+        corner = once(top), once(left)
+        return importlib.import_module("keras_tricks._core._tensorflow_ops").windows(images, *corner, size)
     return importlib.import_module("keras_tricks._core._jax_ops").windows(images, top, left, size)
 
 

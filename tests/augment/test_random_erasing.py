@@ -115,6 +115,15 @@ class TestRandomErasing(AugmentationContract):
         scaled = to_numpy(self.make(fill=fill, value_range=value_range)(images / 255 * (high - low) + low))
         np.testing.assert_allclose(scaled, erased, atol=1e-6)
 
+    @pytest.mark.parametrize("width", [12, 13], ids=["lines of whole words", "and of parts of a word"])
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_compiled_the_noise_is_the_same_in_lines_of_any_length(self, width, count, monkeypatch):
+        images = np.full((8, 10, width, 3), 7, "uint8")
+        drawn = to_numpy(self.make(count=count)(images))
+        monkeypatch.setattr(compiled, "CALLS_BEFORE", dict.fromkeys(compiled.CALLS_BEFORE, 0))
+        np.testing.assert_array_equal(to_numpy(self.make(count=count)(images)), drawn)
+        assert (drawn != 7).any((1, 2, 3)).all()
+
     @pytest.mark.parametrize("value_range", [(-1, 1), (-0.3, 0.7)])
     def test_noise_ends_where_the_value_range_does_also_compiled(self, value_range, monkeypatch):
         monkeypatch.setattr(compiled, "CALLS_BEFORE", dict.fromkeys(compiled.CALLS_BEFORE, 0))

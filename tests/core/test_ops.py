@@ -113,7 +113,6 @@ def test_where_chooses_whole_members_of_a_batch(dtype):
         )
 
 
-@pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow gathers no slices at computed places in XLA")
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "int32", "bool"])
 @pytest.mark.parametrize("count", [4, 0], ids=["images", "no images"])
 def test_windows_are_the_slices_of_the_images(dtype, count):
