@@ -161,7 +161,7 @@ def bytes_of(shared: Tensor, own: Tensor, rows: Any, length: Any) -> Tensor:
 
 
 def bytes_by_words(shared: Tensor, own: Tensor) -> Tensor:
-    """The same, (rows, words, 4)."""
+    """The noise of `noise_bytes`, by the words that it comes in: (rows, words, 4)."""
     return _bytes_in(scrambled(shared, own))
 
 
