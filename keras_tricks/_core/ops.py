@@ -228,10 +228,8 @@ def windows(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) ->
     """The window of `size` of each image that begins at `top` and `left`, (batch,) int32 each; it must fit."""
     if is_torch(images):
         return _of_backend().windows(images, top, left, size)
-    if is_tensorflow():
-        corner = once(top), once(left)
-        return importlib.import_module("keras_tricks._core._tensorflow_ops").windows(images, *corner, size)
-    return importlib.import_module("keras_tricks._core._jax_ops").windows(images, top, left, size)
+    backend = "tensorflow" if is_tensorflow() else "jax"
+    return importlib.import_module(f"keras_tricks._core._{backend}_ops").windows(images, top, left, size)
 
 
 def is_tensorflow() -> bool:
