@@ -359,8 +359,8 @@ def test_after_an_interrupt_at_any_moment_the_model_is_usable(trained, delay):
 
     handler = signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=interrupt, daemon=True)
-    thread.start()
     with pytest.raises(KeyboardInterrupt):
+        thread.start()  # in here: on a busy machine the interrupt may come before the training begins
         fit(trained, epochs=100_000)
     over.set()
     thread.join()
