@@ -357,11 +357,14 @@ def test_after_an_interrupt_at_any_moment_the_model_is_usable(trained, delay):
             os.kill(os.getpid(), signal.SIGINT)
             wait = 5
 
+    def fit_interrupted() -> None:
+        thread.start()  # on a busy machine the interrupt may come before the training begins
+        fit(trained, epochs=100_000)
+
     handler = signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=interrupt, daemon=True)
     with pytest.raises(KeyboardInterrupt):
-        thread.start()  # in here: on a busy machine the interrupt may come before the training begins
-        fit(trained, epochs=100_000)
+        fit_interrupted()
     over.set()
     thread.join()
     assert signal.getsignal(signal.SIGINT) is handler
